@@ -1,0 +1,93 @@
+"""Every exception of actorws, split by whose fault it is.
+
+::
+
+    ActorwsError
+    +-- UsageError                     yours: the code that calls actorws
+    |   +-- BehaviourError (TypeError)     a Websocket class that can't be served
+    |   +-- InvalidReturn (TypeError)      a callback returned something else than (state, frames)
+    |   +-- ConfigError (ValueError)       an option that doesn't exist or a value out of range
+    |   +-- NameTaken                      a unique name that another actor has
+    |   +-- ConnectionEnded                registering or joining for a connection that has ended
+    |   +-- AppNotFound                    ``module:attribute`` of the command line leads nowhere
+    +-- PeerError                      the peer's: what came over the wire
+        +-- ProtocolError                  can be told with a close code
+        +-- HandshakeError                 can be told with an HTTP status
+
+Rule owned here: messages name the argument, the value and what was expected.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+__all__ = [
+    "ActorwsError",
+    "AppNotFound",
+    "BehaviourError",
+    "ConfigError",
+    "ConnectionEnded",
+    "HandshakeError",
+    "InvalidReturn",
+    "NameTaken",
+    "PeerError",
+    "ProtocolError",
+    "UsageError",
+]
+
+
+class ActorwsError(Exception):
+    """Base of every exception that actorws defines."""
+
+
+class UsageError(ActorwsError):
+    """The calling code is wrong, or lost a race that it has to handle."""
+
+
+class BehaviourError(UsageError, TypeError):
+    """A ``Websocket`` subclass that can't be served: a callback is missing or has the wrong signature."""
+
+
+class InvalidReturn(UsageError, TypeError):
+    """A callback returned something else than ``(state, frames)``."""
+
+
+class ConfigError(UsageError, ValueError):
+    """An option has a name that doesn't exist or a value out of its range."""
+
+
+class NameTaken(UsageError):
+    """Another actor has the unique name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"the unique name {name!r} is taken by another actor")
+        self.name = name
+
+
+class ConnectionEnded(UsageError):
+    """The connection has ended, so it can't hold a name or be a member of a group."""
+
+
+class AppNotFound(UsageError):
+    """``module:attribute`` doesn't lead to an ``App`` or a ``Websocket`` subclass."""
+
+
+class PeerError(ActorwsError):
+    """The other end of a connection broke a rule."""
+
+
+class ProtocolError(PeerError):
+    """The peer broke RFC 6455 or a limit; answered with a close code."""
+
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class HandshakeError(PeerError):
+    """The peer's request can't be served; answered with an HTTP status and a one-line body."""
+
+    def __init__(self, status: int, message: str, headers: Sequence[tuple[str, str]] = ()) -> None:
+        super().__init__(message)
+        self.status = status
+        self.headers = tuple(headers)

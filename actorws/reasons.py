@@ -1,0 +1,120 @@
+"""Reasons: why an actor ended.
+
+Rule owned here: the union is closed, and one table says what each reason means for the wire,
+the log and a later resume. Knows nothing of how an actor is ended.
+
+=========== =============================================== ==================== ===========
+reason      the wire at the time of ``terminate``           close code sent      log level
+=========== =============================================== ==================== ===========
+Normal      open, being closed                              1000                 debug
+Stop        Close sent and answered, or cut by ``abort``    the one we chose     debug
+Timeout     open (idle) or dead (keepalive, close)          1001                 info
+Remote      Close answered, or TCP gone (code 1006)         the peer's, echoed   debug
+Error       open, being closed                              1011, 1002, 1007 ... error
+Shutdown    open, being closed                              1001                 debug
+Replaced    open, being closed                              4500                 info
+Expired     gone long ago                                   none                 info
+Overflow    open, being closed                              1013                 warning
+=========== =============================================== ==================== ===========
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Literal, TypeAlias
+
+from attrs import field, frozen
+
+from actorws.frames import CloseCode
+
+__all__ = ["Error", "Expired", "Normal", "Overflow", "Reason", "Remote", "Replaced", "Shutdown", "Stop", "Timeout"]
+
+
+@frozen
+class Normal:
+    """The actor's work was over: its supervisor ended it, nothing was wrong."""
+
+
+@frozen
+class Stop:
+    """The actor's own side ended it: a ``Close`` frame, ``conn.close()`` or ``conn.abort()``."""
+
+
+@frozen
+class Timeout:
+    """The peer was silent for too long."""
+
+    waited_for: Literal["idle", "ping", "close"] = "idle"
+    """``idle``: any inbound byte; ``ping``: a sign of life after a ping; ``close``: the answer to our Close."""
+
+
+@frozen
+class Remote:
+    """The peer ended it."""
+
+    code: int
+    """The peer's close code; 1005 if its Close had none, 1006 if TCP ended without a Close."""
+    reason: str = ""
+    """The peer's words."""
+
+
+@frozen
+class Error:
+    """A callback failed, or the peer broke the protocol."""
+
+    exception: BaseException = field(eq=False)
+    """What was raised; a ``ProtocolError`` where it is the peer's fault."""
+
+
+@frozen
+class Shutdown:
+    """The server is going away."""
+
+
+@frozen
+class Replaced:
+    """Another actor took over this one's unique name."""
+
+    name: str = ""
+    """The name that was taken over."""
+
+
+@frozen
+class Expired:
+    """A detached session was not resumed in time."""
+
+
+@frozen
+class Overflow:
+    """A bound was reached whose policy is to close."""
+
+    bound: Literal["mailbox", "output"] = "mailbox"
+    """Which one."""
+
+
+Reason: TypeAlias = Normal | Stop | Timeout | Remote | Error | Shutdown | Replaced | Expired | Overflow
+
+
+@frozen
+class ReasonRules:
+    """What one reason means to the rest of the runtime."""
+
+    close_code: int
+    """Sent to the peer when the actor ends for this reason and the wire is still open."""
+    log_level: int
+    """Of the line that says the connection ended."""
+    resumable: bool = False
+    """Whether a session may outlive a wire that ended for this reason."""
+
+
+RULES: dict[type, ReasonRules] = {
+    Normal: ReasonRules(CloseCode.NORMAL, logging.DEBUG),
+    Stop: ReasonRules(CloseCode.NORMAL, logging.DEBUG),
+    Timeout: ReasonRules(CloseCode.GOING_AWAY, logging.INFO, resumable=True),
+    Remote: ReasonRules(CloseCode.NORMAL, logging.DEBUG, resumable=True),
+    Error: ReasonRules(CloseCode.INTERNAL_ERROR, logging.ERROR),
+    Shutdown: ReasonRules(CloseCode.GOING_AWAY, logging.DEBUG, resumable=True),
+    Replaced: ReasonRules(CloseCode.REPLACED, logging.INFO),
+    Expired: ReasonRules(CloseCode.GOING_AWAY, logging.INFO),
+    Overflow: ReasonRules(CloseCode.TRY_AGAIN_LATER, logging.WARNING),
+}

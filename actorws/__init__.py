@@ -1,0 +1,96 @@
+"""actorws: each client connection is a supervised actor, on trio.
+
+Subclass ``Websocket``, return ``(state, frames)`` from its callbacks, send to actors by name, publish to groups.
+
+The map, lowest layer first; a layer imports only those above it in this list:
+
+- vocabulary: ``frames``, ``reasons``, ``exceptions``, ``config``, ``behaviour``, ``events``, ``conn``
+- ``protocol``: bytes to frames and back, the HTTP head, the handshake; no I/O
+- ``actor``: a connection's state and callbacks, its mailbox, the run queue between actors, timers, the supervisor
+- ``registry``: unique names and groups
+- ``runtime``: what all connections of a process share
+- ``transports``: the life of a WebSocket between a wire and an actor; no I/O
+- ``io``: drivers that move bytes: the poller, trio streams
+- ``server``: listeners, routes, plain HTTP, the shutdown
+- ``observability``: subscribers to events
+- ``testing``: behaviours driven in memory
+- ``cli``: the command line
+
+This module is the only public door besides ``actorws.config``, ``actorws.events`` and ``actorws.testing``.
+"""
+
+from actorws.actor.timers import Timer
+from actorws.behaviour import Accept, Reject, Websocket
+from actorws.config import Coalesce
+from actorws.conn import Conn, ReadyState, SendStatus
+from actorws.exceptions import (
+    ActorwsError,
+    AppNotFound,
+    BehaviourError,
+    ConfigError,
+    ConnectionEnded,
+    HandshakeError,
+    InvalidReturn,
+    NameTaken,
+    PeerError,
+    ProtocolError,
+    UsageError,
+)
+from actorws.frames import Close, CloseCode, Frame, Frames, Ping, Pong
+from actorws.reasons import Error, Expired, Normal, Overflow, Reason, Remote, Replaced, Shutdown, Stop, Timeout
+from actorws.registry.group import Group, Member
+from actorws.registry.unique import ActorRef, Unique
+from actorws.runtime import Runtime, open_runtime
+from actorws.server.app import App
+from actorws.server.http import Request, Response
+from actorws.server.serve import Served, run, serve
+
+__all__ = [
+    "Accept",
+    "ActorRef",
+    "ActorwsError",
+    "App",
+    "AppNotFound",
+    "BehaviourError",
+    "Close",
+    "CloseCode",
+    "Coalesce",
+    "ConfigError",
+    "Conn",
+    "ConnectionEnded",
+    "Error",
+    "Expired",
+    "Frame",
+    "Frames",
+    "Group",
+    "HandshakeError",
+    "InvalidReturn",
+    "Member",
+    "NameTaken",
+    "Normal",
+    "Overflow",
+    "PeerError",
+    "Ping",
+    "Pong",
+    "ProtocolError",
+    "ReadyState",
+    "Reason",
+    "Reject",
+    "Remote",
+    "Replaced",
+    "Request",
+    "Response",
+    "Runtime",
+    "SendStatus",
+    "Served",
+    "Shutdown",
+    "Stop",
+    "Timeout",
+    "Timer",
+    "Unique",
+    "UsageError",
+    "Websocket",
+    "open_runtime",
+    "run",
+    "serve",
+]

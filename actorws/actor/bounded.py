@@ -1,0 +1,108 @@
+"""Bounded queue: what a mailbox and a connection's waiting output have in common.
+
+Rule owned here: never more than the bound in items and in bytes, and what happens to an item that finds no room
+(``OverflowPolicy``). Must not know what the items are.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Hashable
+from typing import Any, Generic, TypeVar
+
+from actorws.config import Coalesce, OverflowPolicy
+
+__all__ = ["BoundedQueue", "policy_name"]
+
+T = TypeVar("T")
+
+#: Entries are lists, to be replaced in place: item, bytes, coalescing key, whether it may be dropped.
+_ITEM, _SIZE, _KEY, _DROPPABLE = range(4)
+
+
+def policy_name(policy: OverflowPolicy) -> str:
+    """The word for a policy in events."""
+    return "coalesce" if isinstance(policy, Coalesce) else policy
+
+
+class BoundedQueue(Generic[T]):
+    """First in, first out, bounded in items and in bytes."""
+
+    __slots__ = ("_by_key", "_entries", "bytes", "max_bytes", "max_items", "policy")
+
+    def __init__(self, max_items: float, max_bytes: int, policy: OverflowPolicy) -> None:
+        self.max_items = max_items
+        self.max_bytes = max_bytes
+        self.policy = policy
+        self.bytes = 0
+        self._entries: deque[list[Any]] = deque()
+        self._by_key: dict[Hashable, list[Any]] = {}
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def put(self, item: T, size: int) -> None:
+        """Add what must not be lost, room or not."""
+        self._entries.append([item, size, None, False])
+        self.bytes += size
+
+    def offer(self, item: T, size: int, subject: object = None) -> bool:
+        """Add ``item`` as the policy says; whether it is in the queue now. ``subject`` is what a key is made of."""
+        key = None
+        if isinstance(self.policy, Coalesce):
+            key = self.policy.key(subject)
+            if key is not None and self._replace(key, item, size):
+                return True
+        if not self.fits(size) and self.policy == "drop_old":
+            self._drop_old(size)
+        if not self.fits(size):
+            return False
+        entry = [item, size, key, True]
+        self._entries.append(entry)
+        self.bytes += size
+        if key is not None:
+            self._by_key[key] = entry
+        return True
+
+    def fits(self, size: int) -> bool:
+        """Whether there is room for one more item of ``size`` bytes."""
+        return len(self._entries) < self.max_items and self.bytes + size <= self.max_bytes
+
+    def take(self) -> T:
+        """The oldest item. Raises ``IndexError`` if there is none."""
+        item, size, key, _ = self._entries.popleft()
+        self.bytes -= size
+        if key is not None:
+            del self._by_key[key]
+        result: T = item
+        return result
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._entries.clear()
+        self._by_key.clear()
+        self.bytes = 0
+
+    def _replace(self, key: Hashable, item: T, size: int) -> bool:
+        entry = self._by_key.get(key)
+        if entry is None or self.bytes + size - entry[_SIZE] > self.max_bytes:
+            return False
+        self.bytes += size - entry[_SIZE]
+        entry[_ITEM], entry[_SIZE] = item, size
+        return True
+
+    def _drop_old(self, size: int) -> None:
+        """Drop the oldest that may be dropped until ``size`` fits; drop nothing if it can't be made to fit."""
+        droppable = sum(entry[_SIZE] for entry in self._entries if entry[_DROPPABLE])
+        if self.bytes - droppable + size > self.max_bytes:
+            return
+        kept: deque[list[Any]] = deque()
+        while self._entries and not (
+            len(self._entries) + len(kept) < self.max_items and self.bytes + size <= self.max_bytes
+        ):
+            entry = self._entries.popleft()
+            if entry[_DROPPABLE]:
+                self.bytes -= entry[_SIZE]
+            else:
+                kept.append(entry)
+        self._entries.extendleft(reversed(kept))

@@ -1,0 +1,141 @@
+"""Supervisor: all actors of a runtime: how many there may be, who they are, and how they all end.
+
+Rule owned here: a slot is taken once per accepted handshake and given back on every path; ending all of them
+takes no longer than one deadline. Must not know how a single actor ends.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from random import random
+from typing import TYPE_CHECKING
+
+import trio
+from attrs import frozen
+
+from actorws.config import Limits
+from actorws.exceptions import HandshakeError
+from actorws.frames import Close
+from actorws.reasons import Reason, Shutdown
+
+if TYPE_CHECKING:
+    from actorws.actor.actor import Actor
+    from actorws.conn import Conn
+
+__all__ = ["Supervisor", "SupervisorStatistics"]
+
+#: Of the time to drain, how much the Close frames are spread over at most, so that clients don't all come back at once.
+PACE = 0.3
+#: Close frames per second, if the time allows: a small server ends at once.
+PACE_FROM = 500
+#: And how much is kept for the ``terminate`` callbacks of those who were cut.
+CUT_AT = 0.8
+
+
+@frozen
+class SupervisorStatistics:
+    """A count of actors."""
+
+    running: int
+    """Actors whose ``terminate`` has not returned."""
+    started: int
+    """Actors since the runtime began."""
+    refused: int
+    """Handshakes refused because of a limit."""
+
+
+class Supervisor:
+    """Counts, lists and ends actors."""
+
+    def __init__(self) -> None:
+        self._actors: dict[Actor, None] = {}
+        self._by_address: Counter[str] = Counter()
+        self._started = 0
+        self._refused = 0
+        self._draining = False
+        self._empty: trio.Event | None = None
+
+    def __len__(self) -> int:
+        return len(self._actors)
+
+    def __iter__(self) -> Iterator[Actor]:
+        return iter(tuple(self._actors))
+
+    def statistics(self) -> SupervisorStatistics:
+        """Counts at this instant."""
+        return SupervisorStatistics(running=len(self._actors), started=self._started, refused=self._refused)
+
+    def admit(self, conn: Conn, limits: Limits) -> None:
+        """Check that there is room for one more. Raises ``HandshakeError`` 503 if there is none."""
+        if self._draining:
+            self._refuse("the server is going away")
+        if limits.max_connections is not None and len(self._actors) >= limits.max_connections:
+            self._refuse("too many connections")
+        most = limits.max_connections_per_address
+        if most is not None and self._by_address[_address(conn)] >= most:
+            self._refuse("too many connections from this address")
+
+    def _refuse(self, why: str) -> None:
+        self._refused += 1
+        raise HandshakeError(503, why, [("Retry-After", "5")])
+
+    def add(self, actor: Actor, conn: Conn) -> None:
+        """Take a slot."""
+        self._actors[actor] = None
+        self._started += 1
+        self._by_address[_address(conn)] += 1
+
+    def remove(self, actor: Actor, conn: Conn) -> None:
+        """Give the slot back."""
+        del self._actors[actor]
+        address = _address(conn)
+        self._by_address[address] -= 1
+        if not self._by_address[address]:
+            del self._by_address[address]
+        if not self._actors and self._empty is not None:
+            self._empty.set()
+
+    # The end of all
+
+    def refuse_new(self) -> None:
+        """From now on every handshake is refused with 503."""
+        self._draining = True
+
+    async def drain(self, timeout: float, reason: Callable[[], Reason] = Shutdown, frame: Close | None = None) -> None:
+        """End every actor within ``timeout`` seconds, and return when all have ended.
+
+        The Close frames are spread with jitter over the first part of the time, so that the clients don't come
+        back all at once; who hasn't ended near the end of it is cut. Cancellation ends the waiting, not the actors.
+        """
+        self.refuse_new()
+        began = trio.current_time()
+        actors = list(self)
+        pause = min(PACE * timeout / len(actors), 1 / PACE_FROM) if actors else 0.0
+        for number, actor in enumerate(actors):
+            await trio.sleep_until(began + pause * (number + random()))
+            actor.stop(reason(), frame)
+        with trio.move_on_at(began + CUT_AT * timeout):
+            await self.wait_empty()
+        self.cut_all()
+        with trio.move_on_at(began + timeout):
+            await self.wait_empty()
+
+    def cut_all(self) -> None:
+        """Cut every wire and cancel every callback that still runs; ``terminate`` callbacks run on."""
+        for actor in self:
+            actor.abort()
+            if actor.worker is not None:
+                actor.worker.cancel()
+
+    async def wait_empty(self) -> None:
+        """Wait until no actor is left."""
+        if self._actors:
+            self._empty = trio.Event()
+            await self._empty.wait()
+        else:
+            await trio.lowlevel.checkpoint()
+
+
+def _address(conn: Conn) -> str:
+    return conn.remote_address if isinstance(conn.remote_address, str) else conn.remote_address[0]

@@ -1,0 +1,5 @@
+"""Drivers: the thin rim that moves bytes between sockets and receivers.
+
+``poller`` serves plain TCP and Unix sockets, all of them in one task; ``stream`` serves any ``trio.abc.Stream`` (TLS,
+memory streams in tests, platforms without epoll or kqueue) with a task each. Both drive the same receivers.
+"""

@@ -1,0 +1,412 @@
+"""Poller: all plain sockets of a runtime, served by one task.
+
+Rules owned here: one tick reads from every ready socket, lets the receivers run, settles the run queue and writes once
+per connection that has output; a connection gets at most one read (``READ_SIZE``, or 256 frames) of a tick; other
+trio tasks get their turn at least every few ms. An idle connection costs no task and no system call.
+Must not know what the bytes mean.
+
+A descriptor of epoll (or kqueue) can itself be waited for, so trio stays in charge: when nothing is ready the task
+waits in ``wait_readable``, which is a checkpoint by itself (one per tick would cost a tenth of an echo).
+"""
+
+from __future__ import annotations
+
+import socket as _socket
+import struct
+from collections.abc import Callable
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+import trio
+
+from actorws.events import BackgroundCrashed
+from actorws.io.readiness import READ, WRITE, Readiness
+from actorws.transports.wire import Wire
+
+if TYPE_CHECKING:
+    from actorws.config import Backpressure
+    from actorws.runtime import Runtime
+
+__all__ = ["Poller", "PollerWire"]
+
+#: Bytes of one read. 64 KiB of tiny frames are the most that one connection may put between two others.
+READ_SIZE = 64 * 1024
+#: Bytes of one read straight into a large payload, which costs nothing but the copy.
+GATHER_SIZE = 256 * 1024
+#: Sockets of one tick.
+MAX_EVENTS = 512
+#: Seconds after which a tick that finds more and more work lets other trio tasks run.
+TURN = 0.004
+#: Seconds of one connection's turn above which its receiver is asked whether that was too long.
+LOOK_AT = 0.001
+#: Buffers of one ``sendmsg``; the system's IOV_MAX is 1024.
+MAX_BUFFERS = 512
+#: Chunks from this size on are not joined but written side by side.
+LARGE = 16 * 1024
+#: SO_LINGER with no time to linger: close() resets the connection.
+RESET = struct.pack("ii", 1, 0)
+
+
+class Poller:
+    """The task that serves sockets, and the table of what they belong to."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._readiness = Readiness()
+        self._by_fd: dict[int, PollerWire | _Listener] = {}
+        # Wires whose last read left complete frames for the next tick.
+        self._again: list[PollerWire] = []
+        self._now = trio.current_time()
+        self._waiting: trio.CancelScope | None = None
+
+    def add(self, socket: _socket.socket, options: Backpressure) -> PollerWire:
+        """Serve a connected, non-blocking socket. The wire owns it; set its ``receiver`` before the next tick."""
+        wire = PollerWire(socket, self._runtime, options, self)
+        self._by_fd[wire.fd] = wire
+        self._readiness.add(wire.fd, READ)
+        return wire
+
+    def listen(self, socket: _socket.socket, on_ready: Callable[[], None]) -> None:
+        """Call ``on_ready`` when ``socket``, which listens, has connections to accept."""
+        self._by_fd[socket.fileno()] = _Listener(on_ready)
+        self._readiness.add(socket.fileno(), READ)
+
+    def unlisten(self, socket: _socket.socket) -> None:
+        """Watch a listening socket no more. It stays open."""
+        if self._by_fd.pop(socket.fileno(), None) is not None:
+            self._readiness.remove(socket.fileno())
+
+    def _wake(self) -> None:
+        """Have the task go round again, if it waits."""
+        if self._waiting is not None:
+            self._waiting.cancel()
+
+    def now(self) -> float:
+        """The runtime's clock at the begin of this tick."""
+        return self._now
+
+    def set_events(self, fd: int, events: int) -> None:
+        """Watch a descriptor for other events."""
+        self._readiness.change(fd, events)
+
+    def forget(self, fd: int) -> None:
+        """A wire has closed its socket."""
+        del self._by_fd[fd]
+        self._readiness.closed(fd)
+
+    def read_again(self, wire: PollerWire) -> None:
+        """Go on with a wire in the next tick: its last read holds more complete frames."""
+        self._again.append(wire)
+        self._wake()
+
+    @trio.lowlevel.enable_ki_protection
+    async def run(self) -> None:
+        """Serve until cancelled; then reset every connection that is left."""
+        scheduler, poll = self._runtime.scheduler, self._readiness.poll
+        clock = trio.lowlevel.current_clock().current_time
+        turn_ends = 0.0
+        try:
+            while True:
+                events = poll(0, MAX_EVENTS)
+                if events or self._again:
+                    scheduler.ticking = True
+                    self._now = clock()
+                    try:
+                        self._tick(events)
+                        more = scheduler.settle()
+                    finally:
+                        scheduler.ticking = False
+                    if more:
+                        scheduler.wake()
+                    if perf_counter() > turn_ends:
+                        await trio.lowlevel.checkpoint()
+                        turn_ends = perf_counter() + TURN
+                else:
+                    await trio.lowlevel.wait_readable(self._readiness.fileno())
+                    turn_ends = perf_counter() + TURN
+        finally:
+            self._close()
+
+    def _tick(self, events: list[tuple[int, int]]) -> None:
+        again, self._again = self._again, []
+        by_fd = self._by_fd
+        before = perf_counter()
+        for fd, ready in events:
+            entry = by_fd.get(fd)
+            if entry is None:
+                continue
+            try:
+                if ready & WRITE:
+                    entry.writable()
+                if ready != WRITE:
+                    entry.readable()
+            except Exception as error:
+                self._failed(entry, error)
+            now = perf_counter()
+            if now - before > LOOK_AT:
+                entry.held(now - before)
+            before = now
+        for wire in again:
+            try:
+                wire.readable_again()
+            except Exception as error:
+                self._failed(wire, error)
+
+    def _failed(self, entry: PollerWire | _Listener, error: Exception) -> None:
+        """A fault of ours must not cost more than the connection in which it showed."""
+        self._runtime.emit(BackgroundCrashed("connection", error))
+        entry.fail()
+
+    def _close(self) -> None:
+        for entry in list(self._by_fd.values()):
+            entry.shut()
+        self._readiness.close()
+
+
+class _Listener:
+    """A listening socket in the table."""
+
+    __slots__ = ("_on_ready",)
+
+    def __init__(self, on_ready: Callable[[], None]) -> None:
+        self._on_ready = on_ready
+
+    def readable(self) -> None:
+        self._on_ready()
+
+    def writable(self) -> None:
+        """Never asked for."""
+
+    def held(self, seconds: float) -> None:
+        """Accepting is ours, not a callback's."""
+
+    def fail(self) -> None:
+        """Accepting goes on."""
+
+    def shut(self) -> None:
+        """Whoever made the socket closes it."""
+
+
+class PollerWire(Wire):
+    """One connected socket."""
+
+    __slots__ = ("_eof", "_events", "_leaving", "_poller", "fd", "socket")
+
+    def __init__(
+        self, socket: _socket.socket, runtime: Runtime, options: Backpressure, poller: Poller
+    ) -> None:
+        super().__init__(runtime, options, poller.now())
+        self.socket = socket
+        self.fd = socket.fileno()
+        self._poller = poller
+        self._events = READ
+        #: Whether the peer has sent all it will.
+        self._eof = False
+        #: Whether we are taking leave: what still comes is dropped.
+        self._leaving = False
+
+    # Reading
+
+    def readable(self) -> None:
+        """Read once and hand it on."""
+        receiver = self.receiver
+        if receiver is None:
+            return
+        if self.paused or self._leaving:
+            self._not_reading()
+            return
+        try:
+            if receiver.gathering:
+                room = receiver.room()
+                size = self.socket.recv_into(room, min(len(room), GATHER_SIZE))
+                room.release()
+            else:
+                data = self.socket.recv(READ_SIZE)
+                size = len(data)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            self._lost(error)
+            return
+        if not size:
+            self._finished()
+            return
+        self.last_seen = self._poller.now()
+        if receiver.filled(size) if receiver.gathering else receiver.receive(data):
+            self._poller.read_again(self)
+
+    def readable_again(self) -> None:
+        """Go on with what the last read left."""
+        if self.receiver is None or self._leaving:
+            return
+        if self.paused or self.receiver.receive(b""):
+            self._poller.read_again(self)
+
+    def _not_reading(self) -> None:
+        """Ready although nothing is to be read: the connection broke, or what comes is to be dropped."""
+        try:
+            data = self.socket.recv(READ_SIZE, 0 if self._leaving else _socket.MSG_PEEK)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            self._lost(error)
+            return
+        if not data:
+            self._finished()
+        elif not self._leaving:
+            self._lost(ConnectionResetError("the connection broke while it was not read from"))
+
+    def _finished(self) -> None:
+        self._eof = True
+        if self._leaving:
+            self.shut()
+            return
+        self.update()
+        assert self.receiver is not None
+        self.receiver.ended(None)
+
+    def _lost(self, error: OSError) -> None:
+        receiver = self.receiver
+        self._drop_output()
+        if receiver is not None and not self._leaving:
+            receiver.ended(error)
+        self.shut()
+
+    def read_again(self) -> None:
+        self._poller.read_again(self)
+
+    # Writing
+
+    def flush(self) -> None:
+        pending = self.pending
+        if pending is None:
+            return
+        size = self.corked
+        self.pending = None
+        self.corked = 0
+        if self.fd < 0:
+            return
+        try:
+            if len(pending) == 1:
+                data = pending[0]
+                sent = self.socket.send(data)
+            elif size > LARGE:
+                data = b""
+                sent = self.socket.sendmsg(pending[:MAX_BUFFERS])
+            else:
+                data = b"".join(pending)
+                sent = self.socket.send(data)
+        except BlockingIOError:
+            sent = 0
+        except OSError:
+            # Told by the next read, which is sure to come: epoll always reports a broken connection.
+            self._drop_output()
+            return
+        if data and sent == len(data):
+            if self._leaving:
+                self._shutdown()
+            return
+        self._flushed(pending, data, sent)
+
+    def _flushed(self, pending: list[bytes], data: bytes, sent: int) -> None:
+        """A write was cut short, or may have been."""
+        left = [data] if data else pending
+        while left and sent >= len(left[0]):
+            sent -= len(left[0])
+            left = left[1:]
+        if left:
+            self.block(memoryview(left[0] if len(left) == 1 else b"".join(left))[sent:])
+            self._watch(self._events & READ, WRITE)
+        elif self._leaving:
+            self._shutdown()
+
+    def writable(self) -> None:
+        """The kernel takes more of what waits."""
+        if self.rest is None:
+            return
+        rest: memoryview | None = self.rest
+        try:
+            while rest is not None:
+                sent = self.socket.send(rest)
+                self.last_seen = self._poller.now()
+                rest = rest[sent:] if sent < len(rest) else self.next_batch()
+        except BlockingIOError:
+            pass
+        except OSError:
+            self._drop_output()
+            return
+        self.rest = rest
+        if rest is None:
+            self._watch(READ, 0)
+            self.unblock()
+            if self._leaving and self.pending is None:
+                self._shutdown()
+
+    def _drop_output(self) -> None:
+        """Whole frames or a dead socket: after a failed write nothing more is written."""
+        self.open = False
+        self.pending = self.rest = self.queue = None
+        if self.fd >= 0:
+            self._watch(READ, 0)
+
+    # Interest
+
+    def update(self) -> None:
+        self._watch(READ, self._events & WRITE)
+
+    def _watch(self, read: int, write: int) -> None:
+        wanted = write
+        if not self._eof and (self._leaving or not self.paused):
+            wanted |= read
+        if wanted != self._events and self.fd >= 0:
+            self._events = wanted
+            self._poller.set_events(self.fd, wanted)
+
+    # The end
+
+    def close(self) -> None:
+        if self._leaving or self.fd < 0:
+            return
+        self._leaving = True
+        self.open = False
+        self.update()
+        if self.pending is None and self.rest is None:
+            self._shutdown()
+
+    def _shutdown(self) -> None:
+        """Everything was written: say so, and wait for the peer to do the same."""
+        if self._eof:
+            self.shut()
+            return
+        try:
+            self.socket.shutdown(_socket.SHUT_WR)
+        except OSError:
+            self.shut()
+
+    def abort(self) -> None:
+        if self.fd >= 0:
+            self._drop_output()
+            self.socket.setsockopt(_socket.SOL_SOCKET, _socket.SO_LINGER, RESET)
+            self.shut()
+
+    def shut(self) -> None:
+        """Close the socket; the receiver is told."""
+        if self.fd < 0:
+            return
+        fd, self.fd = self.fd, -1
+        self.open = False
+        self.socket.close()
+        self._poller.forget(fd)
+        receiver, self.receiver = self.receiver, None
+        if receiver is not None:
+            receiver.closed()
+        self.runtime.wire_closed()
+
+    def fail(self) -> None:
+        """Something of ours went wrong: the peer is gone, as far as the receiver is told."""
+        self._lost(ConnectionAbortedError("internal error"))
+
+    def held(self, seconds: float) -> None:
+        """A turn of this connection took long: its receiver knows which callback that was."""
+        if self.receiver is not None:
+            self.receiver.held(seconds)

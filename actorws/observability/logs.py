@@ -1,0 +1,195 @@
+"""Logs: events as lines of ``logging``.
+
+Rule owned here: which event is worth which level, and that no peer can flood the log: an event that a peer can
+cause at will gets one line a second, with the number of those left out since. Must not know who emits.
+
+===================================== ========= ===================================================
+event                                 level     its line
+===================================== ========= ===================================================
+ListenerStarted, ServerDraining       info      each
+ActorStarted                          debug     each
+ActorEnded                            as the table of ``actorws.reasons`` says; debug where the
+                                      peer's fault has been told by ProtocolViolated
+HandshakeRefused, ProtocolViolated    info      one a second
+AcceptFailed, MailboxFull, OutputFull warning   one a second
+SlowCallback, CallbackTimedOut        warning   one a second
+ActorCrashed, TerminateFailed         error     each, with the traceback
+HandlerCrashed, BackgroundCrashed     error     each, with the traceback
+===================================== ========= ===================================================
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
+
+from attrs import frozen
+
+from actorws import events, reasons
+from actorws.events import Emit, Event
+from actorws.exceptions import PeerError
+
+__all__ = ["LogEvents", "log_events", "unwrap"]
+
+#: Seconds between two lines of a kind that peers can cause.
+INTERVAL = 1.0
+#: Characters of text that a peer or an exception may put into a line.
+MAX_TEXT = 300
+
+
+@frozen
+class LineRules:
+    """How events of one kind are logged."""
+
+    level: int
+    limited: bool = False
+    """At most one line per ``INTERVAL``."""
+
+
+RULES: dict[type[Event], LineRules] = {
+    events.ListenerStarted: LineRules(logging.INFO),
+    events.ServerDraining: LineRules(logging.INFO),
+    events.ActorStarted: LineRules(logging.DEBUG),
+    events.ActorEnded: LineRules(logging.INFO),  # and see level_of
+    events.HandshakeRefused: LineRules(logging.INFO, limited=True),
+    events.ProtocolViolated: LineRules(logging.INFO, limited=True),
+    events.AcceptFailed: LineRules(logging.WARNING, limited=True),
+    events.MailboxFull: LineRules(logging.WARNING, limited=True),
+    events.OutputFull: LineRules(logging.WARNING, limited=True),
+    events.SlowCallback: LineRules(logging.WARNING, limited=True),
+    events.CallbackTimedOut: LineRules(logging.WARNING, limited=True),
+    events.ActorCrashed: LineRules(logging.ERROR),
+    events.TerminateFailed: LineRules(logging.ERROR),
+    events.HandlerCrashed: LineRules(logging.ERROR),
+    events.BackgroundCrashed: LineRules(logging.ERROR),
+}
+
+#: For an event that somebody else made.
+OTHER = LineRules(logging.DEBUG)
+
+
+def log_events(logger: logging.Logger | None = None, *, clock: Callable[[], float] = time.monotonic) -> Emit:
+    """A subscriber that writes each event to ``logger`` (default: the logger ``actorws``), one line each.
+
+    ``clock`` gives seconds, for the limit of one line a second. The subscriber never raises. Use it as
+    ``run(app, on_event=log_events())``; a level of the logger above DEBUG spares the work for the rest.
+    """
+    return LogEvents(logger or logging.getLogger("actorws"), clock)
+
+
+class LogEvents:
+    """What ``log_events`` returns: called with each event."""
+
+    def __init__(self, logger: logging.Logger, clock: Callable[[], float]) -> None:
+        self._logger = logger
+        self._clock = clock
+        self._last_line: dict[type[Event], float] = {}
+        self._left_out: dict[type[Event], int] = {}
+
+    def __call__(self, event: Event) -> None:
+        try:
+            self._write(event)
+        except Exception:
+            # A line lost is no reason to lose a connection: as logging's own handlers, say so on stderr and go on.
+            with suppress(Exception):
+                traceback.print_exc()
+
+    def _write(self, event: Event) -> None:
+        level = level_of(event)
+        if not self._logger.isEnabledFor(level):
+            return
+        kind = type(event)
+        left_out = 0
+        if RULES.get(kind, OTHER).limited:
+            now = self._clock()
+            if now - self._last_line.get(kind, float("-inf")) < INTERVAL:
+                self._left_out[kind] = self._left_out.get(kind, 0) + 1
+                return
+            self._last_line[kind] = now
+            left_out = self._left_out.pop(kind, 0)
+        line = text_of(event) + (f" (and {left_out} more like it)" if left_out else "")
+        self._logger.log(level, "%s", line, exc_info=traceback_of(event))
+
+
+def level_of(event: Event) -> int:
+    """The level of the line about ``event``."""
+    if isinstance(event, events.ActorEnded):
+        reason = event.reason
+        if isinstance(reason, reasons.Error) and isinstance(reason.exception, PeerError):
+            return logging.DEBUG
+        return reasons.RULES[type(reason)].log_level
+    return RULES.get(type(event), OTHER).level
+
+
+def traceback_of(event: Event) -> BaseException | None:
+    """The exception whose traceback follows the line about ``event``, if any: only code that failed has one."""
+    match event:
+        case (
+            events.ActorCrashed(exception=exception)
+            | events.TerminateFailed(exception=exception)
+            | events.HandlerCrashed(exception=exception)
+            | events.BackgroundCrashed(exception=exception)
+        ):
+            return unwrap(exception)
+    return None
+
+
+def text_of(event: Event) -> str:
+    """The line about ``event``: what happened, to which connection."""
+    match event:
+        case events.ListenerStarted(address=address):
+            return f"listening on {address}"
+        case events.ServerDraining(connections=connections, timeout=timeout):
+            return f"shutting down: {connections} connections to end within {timeout:g} s"
+        case events.AcceptFailed(error=error, pause=pause):
+            return f"can't accept connections: {_one_line(str(error))}; the next try is in {pause:g} s"
+        case events.HandshakeRefused(status=status, message=message, remote_address=address):
+            return f"refused {address or 'a client'} with status {status}: {_one_line(message)}"
+        case events.ActorStarted(conn=conn):
+            return f"{conn.id} opened {_one_line(conn.path)}"
+        case events.ActorEnded(conn=conn, reason=reason):
+            return f"{conn.id} ended: {_one_line(repr(reason))}"
+        case events.ActorCrashed(conn=conn, callback=callback, exception=exception):
+            return f"{conn.id} at {_one_line(conn.path)}: {callback} raised {_name(exception)}"
+        case events.TerminateFailed(conn=conn, exception=exception):
+            return f"{conn.id} at {_one_line(conn.path)}: terminate raised {_name(exception)}"
+        case events.CallbackTimedOut(conn=conn, callback=callback, seconds=seconds):
+            return f"{conn.id} at {_one_line(conn.path)}: {callback} was cancelled after {seconds:.3g} s"
+        case events.SlowCallback(conn=conn, callback=callback, seconds=seconds):
+            return f"{conn.id} at {_one_line(conn.path)}: {callback} held up every connection for {seconds:.3g} s"
+        case events.ProtocolViolated(conn=conn, code=code, message=message):
+            return f"{conn.id} broke the protocol, closed with {int(code)}: {_one_line(message)}"
+        case events.MailboxFull(conn=conn, policy=policy):
+            return f"{conn.id} at {_one_line(conn.path)}: the mailbox is full ({policy})"
+        case events.OutputFull(conn=conn, policy=policy, buffered=buffered):
+            return f"{conn.id} at {_one_line(conn.path)}: {buffered} bytes wait for the client, no room ({policy})"
+        case events.HandlerCrashed(path=path, exception=exception):
+            return f"the handler of {_one_line(path)} raised {_name(exception)}"
+        case events.BackgroundCrashed(name=name, exception=exception):
+            return f"the background function {name} raised {_name(exception)}"
+        case _:
+            return _one_line(repr(event))
+
+
+def unwrap(exception: BaseException) -> BaseException:
+    """What a group of one exception holds, at any depth: a nursery wraps even a single failure in a group."""
+    while isinstance(exception, BaseExceptionGroup) and len(exception.exceptions) == 1:
+        exception = exception.exceptions[0]
+    return exception
+
+
+def _name(exception: BaseException) -> str:
+    exception = unwrap(exception)
+    return _one_line(f"{type(exception).__name__}: {exception}".removesuffix(": "))
+
+
+def _one_line(text: str) -> str:
+    """``text`` without what would end the line or act on a terminal, and cut: part of it is a stranger's words."""
+    if len(text) > MAX_TEXT:
+        text = text[:MAX_TEXT] + "..."
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode() for c in text)

@@ -1,0 +1,93 @@
+"""App: what is served where. Inert: it holds routes and functions, and owns nothing that runs.
+
+Rule owned here: everything about a route is checked when it is added, so that a mistake shows at its line. Must not
+know how anything is served.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+
+from actorws.actor.kind import Kind
+from actorws.behaviour import Websocket
+from actorws.exceptions import UsageError
+from actorws.server.http import Request
+from actorws.server.router import Router
+from actorws.server.static import StaticFolder
+
+if TYPE_CHECKING:
+    from actorws.runtime import Runtime
+
+__all__ = ["App", "Background", "Handler"]
+
+#: ``def`` or ``async def``; returns a ``Response``, ``str``, ``bytes``, ``dict``, ``list`` or ``None``.
+Handler: TypeAlias = Callable[[Request], Any]
+#: Runs beside the connections, for as long as the server does.
+Background: TypeAlias = Callable[["Runtime"], Awaitable[None]]
+
+H = TypeVar("H", bound=Handler)
+B = TypeVar("B", bound=Background)
+
+
+class App:
+    """Routes of WebSockets and plain HTTP, static folders and background functions.
+
+    Paths are literal, or have ``{name}`` for one segment and ``{name:path}`` for the rest; the more literal one wins.
+    """
+
+    def __init__(self) -> None:
+        self.router: Router[Kind, Handler] = Router()
+        self.backgrounds: list[Background] = []
+
+    @classmethod
+    def of(cls, target: App | type[Websocket] | Websocket) -> App:
+        """``target`` if it is an app, else an app that serves the behaviour ``target`` at every path.
+
+        Raises ``UsageError`` for anything else, ``BehaviourError`` for a behaviour that can't be served.
+        """
+        if isinstance(target, App):
+            return target
+        if isinstance(target, Websocket) or (isinstance(target, type) and issubclass(target, Websocket)):
+            app = cls()
+            app.websocket("/{path:path}", target)
+            return app
+        raise UsageError(f"expected an App or a subclass of Websocket, not {target!r}")
+
+    def websocket(self, path: str, behaviour: type[Websocket] | Websocket, **options: Any) -> None:
+        """Serve WebSockets at ``path`` with ``behaviour``, a class or an instance (to give it arguments).
+
+        ``options`` are those of ``actorws.config.Config``, by name. Raises ``BehaviourError`` for a class that can't
+        be served, ``ConfigError`` for a bad option, ``ValueError`` for a bad or duplicate path.
+        """
+        self.router.websocket(path, Kind(behaviour, **options))
+
+    def http(self, path: str, handler: H | None = None, *, methods: Iterable[str] = ("GET",)) -> Any:
+        """Serve plain requests at ``path`` with ``handler``, or with the function this decorates.
+
+        Raises ``ValueError`` for a bad path or method or one served already, ``TypeError`` for no callable.
+        """
+
+        def add(handler: H) -> H:
+            if not callable(handler):
+                raise TypeError(f"handler must be a function of a request, not {handler!r}")
+            self.router.http(path, handler, methods)
+            return handler
+
+        return add if handler is None else add(handler)
+
+    def static(self, prefix: str, folder: str | Path, *, index: str = "index.html") -> None:
+        """Serve the files below ``folder`` at ``prefix``. Raises ``ValueError`` if there is no such folder."""
+        self.router.mount(prefix, StaticFolder(folder, index))
+
+    def background(self, function: B) -> B:
+        """Run ``await function(runtime)`` while the server runs; usable as a decorator.
+
+        It is cancelled when all connections have ended. If it raises, a ``BackgroundCrashed`` event says so and the
+        server goes on without it.
+        """
+        if not callable(function):
+            raise TypeError(f"function must be an async function of the runtime, not {function!r}")
+        self.backgrounds.append(function)
+        return function

@@ -1,0 +1,245 @@
+"""Serve: an app on its addresses, from the first listener until the last ``terminate`` has returned.
+
+Rules owned here: a shutdown stops accepting at once, tells every client, and is over within ``drain_timeout``; a second
+signal ends it at once; whatever ends the server, every actor's ``terminate`` runs. Must not know what a route does.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket as _socket
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import trio
+from attrs import frozen
+
+from actorws.behaviour import Websocket
+from actorws.config import ServerConfig
+from actorws.events import BackgroundCrashed, Emit, ListenerStarted, ServerDraining
+from actorws.exceptions import ConfigError
+from actorws.io import readiness
+from actorws.io.poller import Poller
+from actorws.reasons import Shutdown
+from actorws.runtime import Runtime, open_runtime
+from actorws.server.app import App, Background
+from actorws.server.endpoint import Endpoint, Site
+from actorws.server.listener import Listener, open_tcp, open_unix, url_of
+from actorws.server.stream_listener import StreamListener
+
+__all__ = ["Served", "run", "serve"]
+
+
+@frozen(eq=False)
+class Served:
+    """What ``serve`` reports through ``task_status`` when it accepts connections."""
+
+    runtime: Runtime
+    """To send, publish and look around with."""
+    addresses: tuple[str, ...]
+    """Of the listeners, such as ``http://127.0.0.1:8000``."""
+    port: int | None
+    """Of the first TCP listener."""
+    _shutdown: trio.Event
+
+    def shut_down(self) -> None:
+        """Begin the graceful shutdown, at whose end ``serve`` returns. Again: nothing."""
+        self._shutdown.set()
+
+
+async def serve(
+    app: App | type[Websocket] | Websocket,
+    *,
+    host: str | None = "127.0.0.1",
+    port: int | None = 8000,
+    unix: str | Path | None = None,
+    tls: ssl.SSLContext | None = None,
+    on_event: Emit | None = None,
+    task_status: trio.TaskStatus[Served] = trio.TASK_STATUS_IGNORED,
+    **options: Any,
+) -> None:
+    """Serve ``app``, an ``App`` or a behaviour (at every path), until ``Served.shut_down`` or cancelled.
+
+    ``host`` is a name or address (``None``: every address of this machine), ``port`` 0 takes a free one, ``None`` none;
+    ``unix`` is the path of a Unix socket to serve as well. ``tls`` serves TCP with TLS. ``on_event`` is called with every
+    event (see ``actorws.events``). ``options`` are those of ``ServerConfig``, by name.
+
+    The graceful shutdown stops accepting, tells clients with Close 1001, runs every ``terminate`` and takes
+    ``drain_timeout`` at most. Cancellation does the same without waiting for clients; an ``async def terminate`` is
+    still given its ``terminate_timeout``. Raises ``OSError`` for an address that can't be had, ``ConfigError`` for a
+    bad option, ``UsageError`` for a target that can't be served.
+    """
+    config = ServerConfig.of(**options)
+    app = App.of(app)
+    shutdown = trio.Event()
+    with _sockets(host, port, unix, config) as sockets:
+        async with open_runtime(on_event) as runtime, _drivers(runtime) as (nursery, poller):
+            site = Site(runtime, app.router, config)
+            listeners = [_listen(socket, site, nursery, poller, _tls_of(socket, tls)) for socket in sockets]
+            addresses = tuple(url_of(socket, secure=_tls_of(socket, tls) is not None) for socket in sockets)
+            ports = [socket.getsockname()[1] for socket in sockets if _is_tcp(socket)]
+            for address in addresses:
+                runtime.emit(ListenerStarted(address))
+            for background in app.backgrounds:
+                nursery.start_soon(_run_background, background, runtime)
+            task_status.started(Served(runtime, addresses, ports[0] if ports else None, shutdown))
+            try:
+                await shutdown.wait()
+                for listener in listeners:
+                    listener.close()
+                await _drain(site, config.drain_timeout)
+            finally:
+                for listener in listeners:
+                    listener.close()
+                _say_goodbye(runtime)
+
+
+def run(
+    app: App | type[Websocket] | Websocket,
+    *,
+    host: str | None = "127.0.0.1",
+    port: int | None = 8000,
+    unix: str | Path | None = None,
+    tls: ssl.SSLContext | None = None,
+    on_event: Emit | None = None,
+    **options: Any,
+) -> None:
+    """Serve ``app`` until SIGINT or SIGTERM; blocks. Arguments and errors are those of ``serve``.
+
+    The first signal begins the graceful shutdown, after which this returns. A second one ends everything at once
+    with ``SystemExit(1)``.
+    """
+
+    signals_seen = trio.run(_run, partial(serve, app, host=host, port=port, unix=unix, tls=tls, on_event=on_event, **options))
+    if signals_seen > 1:
+        raise SystemExit(1)
+
+
+async def _run(serve: Callable[..., Awaitable[None]]) -> int:
+    """Run ``serve`` under the process's signals; how many came."""
+    signals = _Signals()
+    failure: Exception | None = None
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(signals.obey, nursery.cancel_scope)
+        try:
+            await serve(task_status=signals)
+        except Exception as error:
+            # Raised below: out of this block it would come in a group.
+            failure = error
+        nursery.cancel_scope.cancel()
+    if failure is not None:
+        raise failure
+    return signals.count
+
+
+class _Signals:
+    """Waits for the server to be there, and for signals that end it."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._served: Served | None = None
+
+    def started(self, value: Served) -> None:
+        """``serve`` accepts connections."""
+        self._served = value
+
+    async def obey(self, everything: trio.CancelScope) -> None:
+        """End the server in good order at the first signal, at once at the second, or if it isn't there yet."""
+        with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+            async for _ in signals:
+                self.count += 1
+                if self._served is None:
+                    everything.cancel()
+                elif self.count == 1:
+                    self._served.shut_down()
+                else:
+                    self._served.runtime.hurry()
+                    everything.cancel()
+
+
+# Parts of serve
+
+
+def _is_tcp(socket: _socket.socket) -> bool:
+    return socket.family in (_socket.AF_INET, _socket.AF_INET6)
+
+
+def _tls_of(socket: _socket.socket, tls: ssl.SSLContext | None) -> ssl.SSLContext | None:
+    return tls if _is_tcp(socket) else None
+
+
+@contextmanager
+def _sockets(
+    host: str | None, port: int | None, unix: str | Path | None, config: ServerConfig
+) -> Iterator[list[_socket.socket]]:
+    """The listening sockets, closed at the end, and the file of a Unix socket removed."""
+    if port is None and unix is None:
+        raise ConfigError("port and unix are both None: there is nothing to listen on")
+    if port is not None and (not isinstance(port, int) or not 0 <= port <= 65535):
+        raise ConfigError(f"port must be 0-65535, not {port!r}")
+    sockets = open_tcp(host, port, config.backlog) if port is not None else []
+    try:
+        if unix is not None:
+            sockets.append(open_unix(unix, config.backlog))
+        yield sockets
+    finally:
+        for socket in sockets:
+            socket.close()
+        if unix is not None:
+            with suppress(OSError):
+                os.unlink(unix)
+
+
+@asynccontextmanager
+async def _drivers(runtime: Runtime) -> AsyncIterator[tuple[trio.Nursery, Poller | None]]:
+    """The poller, where the platform has one, and the tasks of streams and background functions."""
+    async with trio.open_nursery() as nursery:
+        poller = Poller(runtime) if readiness.is_supported else None
+        if poller is not None:
+            nursery.start_soon(poller.run)
+        yield nursery, poller
+        nursery.cancel_scope.cancel()
+
+
+def _listen(
+    socket: _socket.socket, site: Site, nursery: trio.Nursery, poller: Poller | None, tls: ssl.SSLContext | None
+) -> Listener | StreamListener:
+    if poller is not None and tls is None:
+        return Listener(socket, poller, site.runtime, partial(_attach, site, poller))
+    return StreamListener(socket, site, nursery, tls)
+
+
+def _attach(site: Site, poller: Poller, socket: _socket.socket, address: tuple[str, int] | str) -> None:
+    """Serve an accepted socket on the poller."""
+    wire = poller.add(socket, site.options)
+    wire.receiver = Endpoint(wire, site, address)
+
+
+async def _run_background(background: Background, runtime: Runtime) -> None:
+    try:
+        await background(runtime)
+    except Exception as error:
+        runtime.emit(BackgroundCrashed(getattr(background, "__name__", repr(background)), error))
+
+
+async def _drain(site: Site, timeout: float) -> None:
+    """Let everything come to its end, within ``timeout`` seconds."""
+    runtime = site.runtime
+    runtime.emit(ServerDraining(len(runtime.supervisor), timeout))
+    with trio.move_on_after(timeout):
+        site.drain()
+        await runtime.supervisor.drain(timeout)
+        await runtime.wait_no_wires()
+
+
+def _say_goodbye(runtime: Runtime) -> None:
+    """Tell who is left, as far as that goes without waiting."""
+    runtime.supervisor.refuse_new()
+    for actor in runtime.supervisor:
+        actor.stop(Shutdown())
+    runtime.scheduler.settle()

@@ -1,0 +1,104 @@
+"""Contracts: what an actor needs of a transport, and a driver of what receives its bytes.
+
+Rule owned here: the two interfaces; every transport and every receiver of bytes is written against them. Calls
+only go down from an actor's callback (send, close, abort); what comes up (receive, drained, lost) is never
+called from within one of them. Must not know any transport or driver.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from actorws.actor.timers import Expirable
+from actorws.conn import ReadyState, SendStatus
+from actorws.frames import Close, Frame
+
+if TYPE_CHECKING:
+    from actorws.actor.actor import Actor
+
+__all__ = ["Receiver", "Transport"]
+
+
+class Receiver(Expirable):
+    """What a driver hands a connection's bytes to. Its one deadline (``expire``) is on the runtime's wheel."""
+
+    __slots__ = ()
+
+    #: Whether the driver may read straight into ``room()`` and then call ``filled(size)``.
+    gathering: bool
+
+    def receive(self, data: bytes) -> bool:
+        """Bytes came. True: the fairness bound held some back; call again with ``b""`` in the next tick."""
+        raise NotImplementedError  # pragma: no cover
+
+    def room(self) -> memoryview:
+        """Where the next bytes may be put while ``gathering``."""
+        raise NotImplementedError  # pragma: no cover
+
+    def filled(self, size: int) -> bool:
+        """``size`` bytes were put into ``room()``; returns as ``receive``."""
+        raise NotImplementedError  # pragma: no cover
+
+    def ended(self, error: OSError | None) -> None:
+        """The peer sends nothing more (``None``: it finished; else how the connection was lost)."""
+        raise NotImplementedError  # pragma: no cover
+
+    def drained(self) -> None:
+        """The kernel has taken all output that waited."""
+        raise NotImplementedError  # pragma: no cover
+
+    def held(self, seconds: float) -> None:
+        """A turn of this connection took long, and held up the others."""
+
+    def closed(self) -> None:
+        """The wire is gone, for whatever reason. Called once, last."""
+        raise NotImplementedError  # pragma: no cover
+
+
+class Transport(Receiver):
+    """What an actor's frames go through."""
+
+    __slots__ = ("actor", "ready_state")
+
+    #: The kind of wire, as ``conn.transport`` says it.
+    name: ClassVar[str]
+
+    actor: Actor
+    ready_state: ReadyState
+
+    @property
+    def buffered(self) -> int:
+        """Bytes that wait to be taken by the kernel."""
+        raise NotImplementedError  # pragma: no cover
+
+    def send(self, frame: Frame) -> SendStatus:
+        """Send one frame that is not a ``Close``. Raises ``TypeError`` for what is no frame."""
+        raise NotImplementedError  # pragma: no cover
+
+    def send_frames(self, frames: Any) -> None:
+        """Send what a callback returned, which is not ``None`` or an empty list. Raises ``TypeError`` as ``send``."""
+        raise NotImplementedError  # pragma: no cover
+
+    def send_encoded(self, chunk: bytes, frame: Frame) -> None:
+        """Send a frame whose bytes are known, because it goes to many."""
+        raise NotImplementedError  # pragma: no cover
+
+    def close(self, frame: Close) -> None:
+        """Begin to close; ``actor.close_finished`` is called when the peer has answered, has gone or was too slow."""
+        raise NotImplementedError  # pragma: no cover
+
+    def finish(self, frame: Close) -> None:
+        """Tell the peer and end the wire in good order; the actor has ended and isn't called any more."""
+        raise NotImplementedError  # pragma: no cover
+
+    def abort(self) -> None:
+        """Cut the wire at once; the actor isn't called any more."""
+        raise NotImplementedError  # pragma: no cover
+
+    def pause(self) -> None:
+        """Read nothing from the client: the actor's mailbox is full."""
+        raise NotImplementedError  # pragma: no cover
+
+    def resume(self) -> None:
+        """The mailbox has room again."""
+        raise NotImplementedError  # pragma: no cover

@@ -1,0 +1,328 @@
+"""WebSocket transport: the life of one WebSocket, between a wire and an actor (RFC 6455 sections 5.5 and 7).
+
+Rules owned here: pings and Close are answered before the actor sees anything; frames leave in the order they were sent,
+none behind a Close; every wait on the peer (silence, the answer to a ping, to a Close, the end of what it still sends)
+has a deadline. Must not know sockets or tasks: bytes in, bytes out.
+
+=========  ======================================  ============================================
+state      meaning                                 leaves it by
+=========  ======================================  ============================================
+OPEN       frames go both ways                     any of the below
+CLOSING    our Close was sent, its answer awaited  the answer, the end of TCP, ``close_timeout``
+CLOSED     no frame goes either way any more; the  the peer's FIN, ``close_timeout`` (then reset)
+           wire may still be taking leave
+=========  ======================================  ============================================
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from actorws.actor.actor import Actor
+from actorws.config import Timeouts
+from actorws.conn import ReadyState, SendStatus
+from actorws.events import OutputFull, ProtocolViolated, SlowCallback
+from actorws.exceptions import ProtocolError
+from actorws.frames import MAX_CLOSE_REASON, Close, CloseCode, Frame, Ping, Pong
+from actorws.protocol.codec import (
+    BINARY_HEADERS,
+    Decoder,
+    Received,
+    encode,
+    encode_close,
+    header,
+    payload_of,
+)
+from actorws.reasons import Error, Overflow, Remote, Stop, Timeout
+from actorws.transports.contract import Transport
+from actorws.transports.wire import MAILBOX, OUTPUT, Wire
+
+if TYPE_CHECKING:
+    from actorws.actor.kind import Kind
+    from actorws.conn import Conn
+
+__all__ = ["WebsocketTransport"]
+
+OPEN, CLOSING, CLOSED = ReadyState.OPEN, ReadyState.CLOSING, ReadyState.CLOSED
+
+#: Payloads from this size on leave beside their header instead of being copied behind it.
+LARGE = 16 * 1024
+
+
+class WebsocketTransport(Transport):
+    """One WebSocket of the server's side."""
+
+    name: ClassVar[str] = "websocket"
+
+    __slots__ = ("_pinged_at", "decoder", "gathering", "wire")
+
+    def __init__(self, wire: Wire, kind: Kind, conn: Conn) -> None:
+        self.wire = wire
+        self.decoder = Decoder(kind.decoder_rules)
+        self.ready_state = OPEN
+        self.gathering = False
+        #: When a ping was sent that nothing has come after.
+        self._pinged_at: float | None = None
+        self.actor = Actor(kind, conn, self)
+        self._watch(0.0)
+
+    # From the driver
+
+    def room(self) -> memoryview:
+        return self.decoder.room()
+
+    def filled(self, size: int) -> bool:
+        return self._sort(self.decoder.filled(size))
+
+    def receive(self, data: bytes) -> bool:
+        received = self.decoder.receive(data)
+        if self.decoder.attention or self.ready_state is not OPEN:
+            return self._sort(received)
+        if received:
+            self.actor.receive(received)
+        return False
+
+    def _sort(self, received: list[Received]) -> bool:
+        """Control frames are seen to here, data goes on to the actor, all in the order in which it came."""
+        messages: list[Any] = []
+        self.gathering = self.decoder.gathering
+        for item in received:
+            if type(item) is Remote:
+                self._deliver(messages)
+                self._peer_closed(item)
+                return False
+            if type(item) is Ping and self.ready_state is OPEN:
+                self.wire.write(encode(Pong(item.data)))
+            if type(item) not in (Ping, Pong) or self.actor.kind.receive_control:
+                messages.append(item)
+        self._deliver(messages)
+        error = self.decoder.error
+        if error is not None and self.ready_state is not CLOSED:
+            self._violated(error)
+        return self.decoder.more
+
+    def _deliver(self, messages: list[Any]) -> None:
+        if messages and self.ready_state is OPEN:
+            self.actor.receive(messages)
+
+    def _peer_closed(self, remote: Remote) -> None:
+        if self.ready_state is CLOSING:
+            self._leave()
+            self.actor.close_finished(Stop())
+        elif self.ready_state is OPEN:
+            # The answer has the same code (RFC 6455 section 5.5.1) and leaves before anyone is told.
+            self.wire.write(encode_close(remote.code))
+            self._leave()
+            self.actor.end(remote)
+
+    def _violated(self, error: ProtocolError) -> None:
+        actor, was = self.actor, self.ready_state
+        if actor.conn is not None:
+            actor.conn.runtime.emit(ProtocolViolated(actor.conn, error.code, str(error)))
+        if was is OPEN:
+            self.wire.write(encode_close(error.code, str(error)[:MAX_CLOSE_REASON]))
+        self._leave()
+        if was is CLOSING:
+            actor.close_finished(Stop())
+        else:
+            actor.end(Error(error))
+
+    def ended(self, error: OSError | None) -> None:
+        state = self.ready_state
+        if state is CLOSED:
+            return
+        self._leave()
+        if state is CLOSING:
+            self.actor.close_finished(Stop())
+        else:
+            self.actor.end(Remote(CloseCode.ABNORMAL))
+
+    def drained(self) -> None:
+        wire = self.wire
+        wire.open = self.ready_state is OPEN
+        if wire.stressed:
+            wire.stressed = False
+            if wire.open:
+                self.actor.drained()
+
+    def held(self, seconds: float) -> None:
+        conn, kind = self.actor.conn, self.actor.kind
+        if conn is not None and seconds > kind.slow:
+            conn.runtime.emit(SlowCallback(conn, "handle_client_message", seconds))
+
+    def closed(self) -> None:
+        self.ready_state = CLOSED
+        self.wire.runtime.wheel.cancel(self)
+        # Cycles are cut, so that memory is back without the garbage collector.
+        self.wire = None  # type: ignore[assignment]
+
+    # From the actor
+
+    @property
+    def buffered(self) -> int:
+        return self.wire.buffered if self.wire is not None else 0
+
+    def send_frames(self, frames: Any) -> None:
+        # The hot path: one short frame on an open wire, no call but the encoding.
+        kind = type(frames)
+        if kind is list or kind is tuple:
+            if len(frames) != 1:
+                self._send_many(frames)
+                return
+            frame = frames[0]
+        else:
+            frame = frames
+        wire = self.wire
+        if self.ready_state is OPEN and wire.open:
+            scheduler = wire.runtime.scheduler
+            if frame is scheduler.last_frame:
+                chunk = scheduler.last_chunk
+            elif type(frame) is bytes and len(frame) < 126:
+                scheduler.last_frame = frame
+                chunk = scheduler.last_chunk = BINARY_HEADERS[len(frame)] + frame
+            elif (type(frame) is str or type(frame) is bytes) and len(frame) < LARGE:
+                chunk = encode(frame)
+                scheduler.last_frame = frame
+                scheduler.last_chunk = chunk
+            else:
+                self._send_one(frame)
+                return
+            pending = wire.pending
+            if pending is None or len(chunk) > 127:
+                wire.cork(chunk)
+            else:
+                pending.append(chunk)
+            return
+        self._send_one(frame)
+
+    def _send_one(self, frame: Any) -> None:
+        if type(frame) is Close:
+            self.actor.close(frame)
+        else:
+            self.send(frame)
+
+    def _send_many(self, frames: list[Any] | tuple[Any, ...]) -> None:
+        # All are looked at before the first is sent: a bad one must not leave half an answer on the wire.
+        for frame in frames:
+            payload_of(frame)
+        for frame in frames:
+            self._send_one(frame)
+
+    def send(self, frame: Frame) -> SendStatus:
+        opcode, payload = payload_of(frame)
+        if self.ready_state is not OPEN:
+            return SendStatus.CLOSED
+        head = header(opcode, len(payload))
+        return self._offer((head, payload) if len(payload) >= LARGE else (head + payload,), frame)
+
+    def send_encoded(self, chunk: bytes, frame: Frame) -> None:
+        wire = self.wire
+        if self.ready_state is not OPEN:
+            return
+        if wire.open and len(chunk) < LARGE:
+            pending = wire.pending
+            if pending is None:
+                wire.cork(chunk)
+            else:
+                pending.append(chunk)
+        else:
+            self._offer((chunk,), frame)
+
+    def _offer(self, chunks: tuple[bytes, ...], frame: Frame) -> SendStatus:
+        wire = self.wire
+        status, policy = wire.offer(chunks, frame)
+        if policy:
+            actor = self.actor
+            actor.conn.runtime.emit(OutputFull(actor.conn, policy, wire.buffered))
+            if policy == "close":
+                actor.stop(Overflow("output"), Close(CloseCode.TRY_AGAIN_LATER, "output full"))
+        return status
+
+    def close(self, frame: Close) -> None:
+        self.ready_state = CLOSING
+        wire = self.wire
+        wire.open = False
+        wire.write(encode(frame))
+        # Nothing more is handled, but the answer must be found behind what was sent before it.
+        wire.resume(MAILBOX | OUTPUT)
+        self._within(self._timeouts.close_timeout)
+
+    def finish(self, frame: Close) -> None:
+        if self.ready_state is CLOSED:
+            return
+        if self.ready_state is OPEN:
+            self.wire.write(encode(frame))
+        self._leave()
+
+    def abort(self) -> None:
+        if self.wire is not None:
+            self.ready_state = CLOSED
+            self.wire.abort()
+
+    def pause(self) -> None:
+        if self.wire is not None and self.ready_state is OPEN:
+            self.wire.pause(MAILBOX)
+
+    def resume(self) -> None:
+        if self.wire is not None:
+            self.wire.resume(MAILBOX)
+
+    def _leave(self) -> None:
+        """No frame goes either way any more: write what waits, then end TCP in good order."""
+        self.ready_state = CLOSED
+        self.gathering = False
+        wire = self.wire
+        wire.open = False
+        self._within(self._timeouts.close_timeout)
+        wire.close()
+
+    # Deadlines
+
+    @property
+    def _timeouts(self) -> Timeouts:
+        return self.actor.kind.config.timeouts
+
+    def _within(self, seconds: float) -> None:
+        self.wire.runtime.wheel.schedule(self, seconds)
+
+    def _watch(self, silent: float) -> None:
+        """Look again when the client may have been silent for long enough to be pinged, or ended."""
+        limit = self._timeouts.idle_timeout
+        if limit is None:
+            return
+        keepalive = self.actor.kind.config.keepalive
+        if keepalive.send_pings and self._pinged_at is None:
+            limit -= min(keepalive.ping_margin, limit / 3)
+        self._within(max(limit - silent, 0.001))
+
+    def expire(self, now: float) -> None:
+        if self.ready_state is CLOSED:
+            self.wire.abort()
+        elif self.ready_state is CLOSING:
+            self.abort()
+            self.actor.close_finished(Timeout("close"))
+        else:
+            self._check_silence(now)
+
+    def _check_silence(self, now: float) -> None:
+        wire, limit = self.wire, self._timeouts.idle_timeout
+        assert limit is not None
+        if self._pinged_at is not None and wire.last_seen > self._pinged_at:
+            self._pinged_at = None
+        silent = now - wire.last_seen
+        keepalive = self.actor.kind.config.keepalive
+        if wire.paused & MAILBOX:
+            # We don't read, so we can't know; the actor is slow, not the client.
+            self._watch(0.0)
+        elif self._pinged_at is not None or (silent >= limit and not keepalive.send_pings):
+            self._timed_out("idle" if self._pinged_at is None else "ping")
+        elif silent >= limit - min(keepalive.ping_margin, limit / 3) and keepalive.send_pings:
+            wire.write(encode(Ping()))
+            self._pinged_at = now
+            # The clock of the answer starts now, when the ping is written.
+            self._within(min(keepalive.ping_margin, limit / 3))
+        else:
+            self._watch(silent)
+
+    def _timed_out(self, waited_for: Literal["idle", "ping"]) -> None:
+        self.actor.stop(Timeout(waited_for), Close(CloseCode.GOING_AWAY, "idle for too long"))

@@ -1,0 +1,214 @@
+"""Wire: the output side of a connection, which the drivers share.
+
+Rules owned here: output of one tick is gathered and leaves in one write; what the kernel doesn't take waits, bounded in
+bytes; whole frames or nothing: a frame that is dropped was not begun. Must not know sockets (drivers do), nor what
+the bytes mean.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Final
+
+from actorws.actor.bounded import BoundedQueue, policy_name
+from actorws.config import Backpressure
+from actorws.conn import SendStatus
+
+if TYPE_CHECKING:
+    from actorws.runtime import Runtime
+    from actorws.transports.contract import Receiver
+
+__all__ = ["CORK", "MAILBOX", "OUTPUT", "Wire"]
+
+#: Reasons not to read from a peer.
+MAILBOX: Final = 1
+OUTPUT: Final = 2
+
+#: Bytes that may gather in a tick before they are written at once: corking saves system calls, not memory.
+CORK = 64 * 1024
+#: Bytes of waiting chunks that are joined for one write.
+BATCH = 256 * 1024
+
+
+class Wire:
+    """One connection's output. Subclassed by the drivers, which write and read."""
+
+    #: Whether output waits for a write in progress although the peer may be quick: up to the high-water mark that is
+    #: no backpressure.
+    buffers_itself: ClassVar[bool] = False
+
+    # One per connection; read and written by the hot path directly.
+    __slots__ = (
+        "corked",
+        "last_seen",
+        "open",
+        "options",
+        "paused",
+        "pending",
+        "queue",
+        "receiver",
+        "rest",
+        "runtime",
+        "stressed",
+    )
+
+    def __init__(self, runtime: Runtime, options: Backpressure, now: float) -> None:
+        #: Set by whoever makes the wire, before anything can come; ``None`` when the wire is gone.
+        self.receiver: Receiver | None = None
+        self.runtime = runtime
+        runtime.wire_opened()
+        self.options = options
+        #: When the peer last gave a sign of life, by the runtime's clock.
+        self.last_seen = now
+        #: Whether a chunk may simply be appended to ``pending``: nothing waits, and nothing has ended.
+        self.open = True
+        #: Chunks of this tick; ``None`` if there are none, and then the wire isn't in ``scheduler.dirty``.
+        self.pending: list[bytes] | None = None
+        #: Bytes in ``pending``, as far as they are counted: small single frames are not, a tick is bounded anyway.
+        self.corked = 0
+        #: What a write began and the kernel didn't take.
+        self.rest: memoryview | None = None
+        #: Whole chunks behind ``rest``.
+        self.queue: BoundedQueue[bytes] | None = None
+        #: Whether ``handle_drain`` is owed: a frame had to wait or found no room, or the high-water mark was passed.
+        self.stressed = False
+        #: Why the peer is not read from, as a set of bits; 0: it is.
+        self.paused = 0
+
+    @property
+    def buffered(self) -> int:
+        """Bytes that the kernel has not taken."""
+        size = sum(map(len, self.pending)) if self.pending else 0
+        if self.rest is not None:
+            size += len(self.rest)
+        if self.queue is not None:
+            size += self.queue.bytes
+        return size
+
+    # Writing
+
+    def write(self, chunk: bytes) -> None:
+        """Add a chunk that must not be lost (control frames, HTTP) to this tick's write."""
+        if self.queue is not None:
+            self.queue.put(chunk, len(chunk))
+        else:
+            self.cork(chunk)
+
+    def cork(self, chunk: bytes) -> None:
+        """Add a chunk to this tick's write; nothing waits."""
+        pending = self.pending
+        if pending is None:
+            self.pending = [chunk]
+            self.corked = len(chunk)
+            scheduler = self.runtime.scheduler
+            scheduler.dirty.append(self)
+            if not scheduler.ticking:
+                scheduler.wake()
+        else:
+            pending.append(chunk)
+            self.corked += len(chunk)
+        if self.corked > CORK:
+            self.flush()
+
+    def offer(self, chunks: tuple[bytes, ...], subject: object) -> tuple[SendStatus, str]:
+        """Send a whole frame's chunks within the bound; what became of it, and the policy that was asked, if any."""
+        size = sum(map(len, chunks))
+        queue, limit = self.queue, self.options.backpressure_limit
+        if queue is None:
+            if size > limit:
+                return self._no_room()
+            for chunk in chunks:
+                self.cork(chunk)
+            return (SendStatus.SENT if self.queue is None else SendStatus.BACKPRESSURED), ""
+        if self.buffers_itself and self.buffered + size <= self.options.high_water_mark:
+            queue.put(b"".join(chunks), size)
+            return SendStatus.SENT, ""
+        self.stressed = True
+        queue.max_bytes = limit - (0 if self.rest is None else len(self.rest))
+        self._check_mark(self.buffered + size)
+        before = len(queue)
+        if not queue.offer(chunks[0] if len(chunks) == 1 else b"".join(chunks), size, subject):
+            return self._no_room()
+        dropped = len(queue) <= before
+        return SendStatus.BACKPRESSURED, policy_name(queue.policy) if dropped else ""
+
+    def _no_room(self) -> tuple[SendStatus, str]:
+        self.stressed = True
+        policy = self.policy
+        return SendStatus.DROPPED, "close" if policy == "close" else "drop_new"
+
+    @property
+    def policy(self) -> object:
+        """What happens to a frame that finds no room."""
+        return "close" if self.options.close_on_backpressure_limit else self.options.output_policy
+
+    # What drivers do
+
+    def block(self, rest: memoryview) -> None:
+        """The kernel has not taken ``rest``: from now on chunks wait, until ``unblock``."""
+        options = self.options
+        self.rest = rest
+        self.open = False
+        self.queue = BoundedQueue(float("inf"), options.backpressure_limit, options.output_policy)
+        self._check_mark(len(rest))
+
+    def _check_mark(self, size: int) -> None:
+        """Above the high-water mark the client is not read from, so that it can't ask for more than it takes."""
+        if size > self.options.high_water_mark:
+            self.stressed = True
+            self.pause(OUTPUT)
+
+    def next_batch(self) -> memoryview | None:
+        """What to write next of what waits, or ``None`` when all is taken."""
+        queue = self.queue
+        if not queue:
+            return None
+        chunks = [queue.take()]
+        size = len(chunks[0])
+        while queue and size < BATCH:
+            chunks.append(queue.take())
+            size += len(chunks[-1])
+        return memoryview(chunks[0] if len(chunks) == 1 else b"".join(chunks))
+
+    def unblock(self) -> None:
+        """The kernel has taken everything. The receiver says whether the wire is open."""
+        self.rest = self.queue = None
+        self.resume(OUTPUT)
+        if self.receiver is not None:
+            self.receiver.drained()
+
+    def pause(self, why: int) -> None:
+        """Read nothing from the peer until ``resume`` with the same reason."""
+        if not self.paused:
+            self.paused = why
+            self.update()
+        self.paused |= why
+
+    def resume(self, why: int) -> None:
+        """This reason not to read is over."""
+        if self.paused & why:
+            self.paused &= ~why
+            self.update()
+
+    def update(self) -> None:
+        """``paused`` has changed: read, or don't."""
+        raise NotImplementedError  # pragma: no cover
+
+    def read_again(self) -> None:
+        """Call the receiver's ``receive(b"")`` in the next tick: it holds complete frames back."""
+        raise NotImplementedError  # pragma: no cover
+
+    def flush(self) -> None:
+        """Write what is pending; never raises, never waits."""
+        raise NotImplementedError  # pragma: no cover
+
+    def close(self) -> None:
+        """Write what waits, tell the peer that no more comes, take in and drop what it still sends, then close.
+
+        (Closing with unread input would reset the connection and could take our last frame with it.) The receiver
+        gets ``closed`` and nothing else any more; it aborts the wire if that takes too long.
+        """
+        raise NotImplementedError  # pragma: no cover
+
+    def abort(self) -> None:
+        """Drop everything and reset the connection. The receiver gets ``closed``, at once."""
+        raise NotImplementedError  # pragma: no cover

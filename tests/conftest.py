@@ -1,0 +1,122 @@
+"""What holds for every test: how hard hypothesis tries, that a skip is never an accident in CI, and real servers."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Generator, Iterator, Sequence
+from pathlib import Path
+from threading import Timer
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+# No deadline in any profile: a machine that is busy with something else is not a failure.
+settings.register_profile("default", deadline=None)
+settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
+settings.register_profile("quick", deadline=None, max_examples=20, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "default"))
+
+PROJECT = Path(__file__).resolve().parent.parent
+#: Upper bounds for a machine that is busy with something else; a start takes 0.4 s and an end 0.1 s.
+START_SECONDS, STOP_SECONDS = 60, 30
+
+#: Beginnings of the reasons for which a test may be skipped in CI.
+EXPECTED_SKIPS = ("needs kqueue",)
+
+
+def refuse_skip(report: Any) -> None:
+    """In CI, turn a skip that nobody expects into a failure that says why it was skipped."""
+    in_ci = os.environ.get("CI", "").lower() not in ("", "0", "false")
+    if not in_ci or report.outcome != "skipped" or hasattr(report, "wasxfail"):
+        return
+    where, line, reason = report.longrepr if isinstance(report.longrepr, tuple) else ("", 0, str(report.longrepr))
+    reason = reason.removeprefix("Skipped: ")
+    if not reason.startswith(EXPECTED_SKIPS):
+        report.outcome = "failed"
+        report.longrepr = f"{where}:{line}: skipped in CI without being expected to: {reason}"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, Any, Any]:
+    report = yield
+    refuse_skip(report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, Any, Any]:
+    report = yield
+    refuse_skip(report)
+    return report
+
+
+class ServerProcess:
+    """A server in a process of its own, started by ``argv``: what somebody at a terminal would run."""
+
+    def __init__(self, argv: Sequence[str], folder: Path) -> None:
+        self._log = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed by stop
+        self.process = subprocess.Popen(
+            argv, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self._log, text=True
+        )
+        assert self.process.stdout is not None
+        watchdog = Timer(START_SECONDS, self.process.kill)  # A server that says nothing must not hang the suite.
+        watchdog.start()
+        line = self.process.stdout.readline()
+        watchdog.cancel()
+        prefix = "listening on http://"
+        assert line.startswith(prefix), f"{' '.join(argv)} said {line!r}\n{self.log()}"
+        self.address = line.removeprefix(prefix).strip()
+
+    def http(self, path: str = "/") -> str:
+        return f"http://{self.address}{path}"
+
+    def ws(self, path: str = "/") -> str:
+        return f"ws://{self.address}{path}"
+
+    def log(self) -> str:
+        self._log.seek(0)
+        return self._log.read()
+
+    def stop(self) -> None:
+        """End it as Ctrl-C does, and see that it went well."""
+        try:
+            self.process.send_signal(signal.SIGINT)
+            rest, _ = self.process.communicate(timeout=STOP_SECONDS)
+            log = self.log()
+            assert self.process.returncode == 0, log
+            assert rest == "", "stdout has one line for each listener and nothing else"
+            assert "Traceback" not in log, log
+        finally:
+            self.process.kill()
+            self.process.communicate()
+            self._log.close()
+
+
+@pytest.fixture
+def start_server() -> Iterator[Callable[[Sequence[str]], ServerProcess]]:
+    """Starts commands that serve; at the end of the test each must end cleanly on SIGINT, with status 0."""
+    servers: list[ServerProcess] = []
+
+    def start(argv: Sequence[str]) -> ServerProcess:
+        servers.append(ServerProcess(argv, PROJECT))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        if server.process.returncode is None:
+            server.stop()
+
+
+@pytest.fixture
+def serve_example(start_server: Callable[[Sequence[str]], ServerProcess]) -> Callable[[str], ServerProcess]:
+    """Starts ``examples/NAME.py`` on a free port by the command that its docstring gives."""
+
+    def start(name: str, port: int = 0) -> ServerProcess:
+        return start_server([sys.executable, "-m", "actorws", "serve", f"examples.{name}:app", "--port", str(port)])
+
+    return start

@@ -1,0 +1,289 @@
+"""Logs: every event has its line and level, and no peer can flood them."""
+
+from __future__ import annotations
+
+import errno
+import logging
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import attrs
+import pytest
+
+from actorws import events, reasons
+from actorws.events import Event
+from actorws.exceptions import ProtocolError
+from actorws.observability import logs
+from actorws.observability.logs import log_events
+
+CONN: Any = SimpleNamespace(id="node-7", path="/chat")
+
+
+def raised(error: BaseException) -> BaseException:
+    """``error`` with a traceback, as a callback would have left it."""
+    try:
+        raise error
+    except BaseException as caught:
+        return caught
+
+
+BOOM = raised(ValueError("boom"))
+
+#: One of each event, and the line it makes.
+LINES: list[tuple[Event, int, str]] = [
+    (events.ListenerStarted("http://127.0.0.1:80"), logging.INFO, "listening on http://127.0.0.1:80"),
+    (events.ServerDraining(3, 10.0), logging.INFO, "shutting down: 3 connections to end within 10 s"),
+    (
+        events.AcceptFailed(OSError(errno.EMFILE, "Too many open files"), 0.1),
+        logging.WARNING,
+        "can't accept connections: [Errno 24] Too many open files; the next try is in 0.1 s",
+    ),
+    (
+        events.HandshakeRefused(404, "no such path", "10.0.0.1"),
+        logging.INFO,
+        "refused 10.0.0.1 with status 404: no such path",
+    ),
+    (events.ActorStarted(CONN), logging.DEBUG, "node-7 opened /chat"),
+    (events.ActorEnded(CONN, reasons.Timeout("ping")), logging.INFO, "node-7 ended: Timeout(waited_for='ping')"),
+    (
+        events.ActorCrashed(CONN, "handle_client_message", BOOM),
+        logging.ERROR,
+        "node-7 at /chat: handle_client_message raised ValueError: boom",
+    ),
+    (events.TerminateFailed(CONN, BOOM), logging.ERROR, "node-7 at /chat: terminate raised ValueError: boom"),
+    (events.CallbackTimedOut(CONN, "init", 5.0), logging.WARNING, "node-7 at /chat: init was cancelled after 5 s"),
+    (
+        events.SlowCallback(CONN, "init", 0.25),
+        logging.WARNING,
+        "node-7 at /chat: init held up every connection for 0.25 s",
+    ),
+    (
+        events.ProtocolViolated(CONN, 1002, "reserved bits"),
+        logging.INFO,
+        "node-7 broke the protocol, closed with 1002: reserved bits",
+    ),
+    (events.MailboxFull(CONN, "close"), logging.WARNING, "node-7 at /chat: the mailbox is full (close)"),
+    (
+        events.OutputFull(CONN, "drop_new", 17),
+        logging.WARNING,
+        "node-7 at /chat: 17 bytes wait for the client, no room (drop_new)",
+    ),
+    (events.HandlerCrashed("/api", BOOM), logging.ERROR, "the handler of /api raised ValueError: boom"),
+    (events.BackgroundCrashed("tick", BOOM), logging.ERROR, "the background function tick raised ValueError: boom"),
+]
+every_event = pytest.mark.parametrize(
+    ("event", "level", "line"), LINES, ids=[type(event).__name__ for event, _, _ in LINES]
+)
+
+
+class Clock:
+    """Seconds that pass when told to."""
+
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Records(logging.Handler):
+    """What reached the logger."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.records: list[logging.LogRecord] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.records.append(record)
+
+    @property
+    def lines(self) -> list[str]:
+        return [record.getMessage() for record in self.records]
+
+
+@pytest.fixture
+def records() -> Records:
+    return Records()
+
+
+@pytest.fixture
+def logger(records: Records) -> logging.Logger:
+    logger = logging.getLogger("tests.observability.test_logs")
+    logger.setLevel(logging.DEBUG)
+    logger.handlers = [records]
+    return logger
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def log(logger: logging.Logger, clock: Clock) -> Callable[[Event], None]:
+    return log_events(logger, clock=clock)
+
+
+def test_these_tests_and_the_table_of_rules_know_every_event() -> None:
+    own = {getattr(events, name) for name in events.__all__} - {Event, events.Emit}
+    assert {type(event) for event, _, _ in LINES} == own
+    assert set(logs.RULES) == own
+
+
+@every_event
+def test_each_event_is_one_line_at_its_level(
+    log: Callable[[Event], None], records: Records, event: Event, level: int, line: str
+) -> None:
+    log(event)
+    assert [(record.levelno, record.getMessage()) for record in records.records] == [(level, line)]
+
+
+@every_event
+def test_code_that_failed_is_shown_with_its_traceback_and_nothing_else_is(
+    log: Callable[[Event], None], records: Records, event: Event, level: int, line: str
+) -> None:
+    log(event)
+    [record] = records.records
+    failed = [field.name for field in attrs.fields(type(event)) if field.name == "exception"]
+    assert (record.exc_info is not None) == bool(failed)
+    if record.exc_info is not None:
+        assert record.exc_info == (ValueError, BOOM, BOOM.__traceback__)
+
+
+@pytest.mark.parametrize(
+    ("reason", "level"),
+    [
+        (reasons.Normal(), logging.DEBUG),
+        (reasons.Stop(), logging.DEBUG),
+        (reasons.Timeout(), logging.INFO),
+        (reasons.Remote(1006), logging.DEBUG),
+        (reasons.Error(ValueError()), logging.ERROR),
+        (reasons.Error(ProtocolError(1002, "reserved bits")), logging.DEBUG),
+        (reasons.Shutdown(), logging.DEBUG),
+        (reasons.Replaced("anna"), logging.INFO),
+        (reasons.Expired(), logging.INFO),
+        (reasons.Overflow(), logging.WARNING),
+    ],
+    ids=repr,
+)
+def test_the_end_of_an_actor_is_logged_as_its_reason_says(
+    log: Callable[[Event], None], records: Records, reason: reasons.Reason, level: int
+) -> None:
+    """But for a peer that broke the protocol: that was told, one line a second, and is not an error of ours."""
+    log(events.ActorEnded(CONN, reason))
+    assert [record.levelno for record in records.records] == [level]
+
+
+def test_a_group_of_one_exception_is_logged_as_that_exception(log: Callable[[Event], None], records: Records) -> None:
+    group = BaseExceptionGroup("a nursery's", [BaseExceptionGroup("another's", [BOOM])])
+    log(events.ActorCrashed(CONN, "init", group))
+    assert records.lines == ["node-7 at /chat: init raised ValueError: boom"]
+    assert records.records[0].exc_info == (ValueError, BOOM, BOOM.__traceback__)
+
+
+def test_a_group_of_several_exceptions_stays_a_group(log: Callable[[Event], None], records: Records) -> None:
+    group = ExceptionGroup("both failed", [ValueError("a"), KeyError("b")])
+    log(events.ActorCrashed(CONN, "init", group))
+    assert records.lines == ["node-7 at /chat: init raised ExceptionGroup: both failed (2 sub-exceptions)"]
+
+
+LIMITED = [event for event, _, _ in LINES if logs.RULES[type(event)].limited]
+
+
+def test_what_a_peer_can_cause_at_will_is_limited() -> None:
+    assert {type(event).__name__ for event in LIMITED} == {
+        "AcceptFailed",
+        "CallbackTimedOut",
+        "HandshakeRefused",
+        "MailboxFull",
+        "OutputFull",
+        "ProtocolViolated",
+        "SlowCallback",
+    }
+
+
+@pytest.mark.parametrize("event", LIMITED, ids=lambda event: type(event).__name__)
+def test_a_flood_makes_one_line_a_second_and_the_next_line_counts_the_rest(
+    log: Callable[[Event], None], records: Records, clock: Clock, event: Event
+) -> None:
+    for _ in range(512):
+        log(event)
+        clock.now += 1 / 1024
+    assert len(records.lines) == 1
+    clock.now += 0.5
+    log(event)
+    assert records.lines[1:] == [records.lines[0] + " (and 511 more like it)"]
+    clock.now += 1
+    log(event)
+    assert records.lines[2:] == [records.lines[0]]
+
+
+def test_a_flood_of_one_kind_hides_no_other_kind(log: Callable[[Event], None], records: Records) -> None:
+    for event, _, line in LINES * 2:
+        log(event)
+        assert line in records.lines
+
+
+def test_crashes_are_never_left_out(log: Callable[[Event], None], records: Records) -> None:
+    for _ in range(5):
+        log(events.ActorCrashed(CONN, "init", BOOM))
+    assert len(records.lines) == 5
+
+
+def test_a_level_that_is_off_costs_nothing_and_counts_nothing(
+    log: Callable[[Event], None], logger: logging.Logger, records: Records
+) -> None:
+    refused = events.HandshakeRefused(400, "bad", "10.0.0.1")
+    logger.setLevel(logging.WARNING)
+    log(refused)
+    log(events.ActorStarted(None))  # type: ignore[arg-type]  # it would fail on conn.id, were it looked at
+    logger.setLevel(logging.INFO)
+    log(refused)
+    assert records.lines == ["refused 10.0.0.1 with status 400: bad"]
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("a\nERROR forged", r"a\nERROR forged"),
+        ("\x1b[2J", r"\x1b[2J"),
+        ("\u2028", r"\u2028"),
+        ("\ud800", r"\ud800"),
+        ("straße", "straße"),
+        ("x" * 301, "x" * 300 + "..."),
+    ],
+)
+def test_words_of_a_peer_stay_in_their_line(
+    log: Callable[[Event], None], records: Records, text: str, shown: str
+) -> None:
+    log(events.ProtocolViolated(CONN, 1002, text))
+    assert records.lines == [f"node-7 broke the protocol, closed with 1002: {shown}"]
+
+
+def test_an_event_that_somebody_else_made_is_a_debug_line(log: Callable[[Event], None], records: Records) -> None:
+    @attrs.frozen
+    class Special:
+        n: int
+
+    log(Special(5))  # type: ignore[arg-type]
+    [record] = records.records
+    assert (record.levelno, record.getMessage().endswith("Special(n=5)")) == (logging.DEBUG, True)
+
+
+def test_the_subscriber_never_raises_and_says_on_stderr_what_went_wrong(
+    log: Callable[[Event], None], records: Records, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log(events.ActorStarted(None))  # type: ignore[arg-type]
+    assert records.lines == []
+    assert "AttributeError: 'NoneType' object has no attribute 'id'" in capsys.readouterr().err
+
+
+def test_a_client_of_a_unix_socket_has_no_address_to_show(log: Callable[[Event], None], records: Records) -> None:
+    log(events.HandshakeRefused(400, "bad", ""))
+    assert records.lines == ["refused a client with status 400: bad"]
+
+
+def test_without_a_logger_events_go_to_the_one_of_the_package(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, logger="actorws"):
+        log_events()(events.ListenerStarted("unix:/run/a.sock"))
+    assert caplog.record_tuples == [("actorws", logging.INFO, "listening on unix:/run/a.sock")]

@@ -1,0 +1,188 @@
+"""Options: each default is documented, each bound is checked once, each mistake is named."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from itertools import pairwise
+from math import inf, nan
+from typing import Any
+
+import attrs
+import pytest
+
+from actorws import config
+from actorws.config import Backpressure, Coalesce, Config, ServerConfig
+from actorws.exceptions import ConfigError
+
+#: Option: the smallest value, a value just below it.
+ROUTE_NUMBERS: dict[str, tuple[float, float]] = {
+    "max_message_size": (1, 0),
+    "max_fragments": (1, 0),
+    "max_connections": (0, -1),
+    "max_connections_per_address": (0, -1),
+    "idle_timeout": (0.001, 0.0),
+    "close_timeout": (0.001, 0.0),
+    "callback_timeout": (0.001, 0.0),
+    "terminate_timeout": (0.001, 0.0),
+    "ping_margin": (0.001, 0.0),
+    "backpressure_limit": (1, 0),
+    "high_water_mark": (0, -1),
+    "mailbox_messages": (1, 0),
+    "mailbox_bytes": (1, 0),
+    "slow_callback": (0.0, -0.1),
+}
+SERVER_NUMBERS: dict[str, tuple[float, float]] = {
+    "handshake_timeout": (0.001, 0.0),
+    "max_head_size": (64, 63),
+    "max_headers": (1, 0),
+    "max_body_size": (0, -1),
+    "keep_alive_timeout": (0.001, 0.0),
+    "handler_timeout": (0.001, 0.0),
+    "drain_timeout": (0.001, 0.0),
+    "backlog": (1, 0),
+}
+NONE_ALLOWED = {"max_connections", "max_connections_per_address", "idle_timeout", "callback_timeout", "backlog"}
+BOOLEANS = {"send_pings", "close_on_backpressure_limit", "subprotocol_required"}
+POLICIES = {"output_policy", "mailbox_policy"}
+SEQUENCES = {"subprotocols", "allowed_origins"}
+
+NUMBERS: list[Any] = [(Config().replace, name, *bound) for name, bound in ROUTE_NUMBERS.items()]
+NUMBERS += [(ServerConfig.of, name, *bound) for name, bound in SERVER_NUMBERS.items()]
+numbers = pytest.mark.parametrize(("make", "name", "least", "below"), NUMBERS, ids=[row[1] for row in NUMBERS])
+
+
+def groups() -> list[Any]:
+    """The option groups of a default ``Config``."""
+    return [getattr(Config(), group.name) for group in attrs.fields(Config)]
+
+
+def value_of(made: Config | ServerConfig, name: str) -> Any:
+    """The option ``name``, whichever group it is in."""
+    holders = [made] if isinstance(made, ServerConfig) else [getattr(made, g.name) for g in attrs.fields(Config)]
+    return next(getattr(holder, name) for holder in holders if hasattr(holder, name))
+
+
+def test_these_tests_know_every_option() -> None:
+    route = {option.name for group in groups() for option in attrs.fields(type(group))}
+    assert route == {*ROUTE_NUMBERS, *BOOLEANS, *POLICIES, *SEQUENCES}
+    assert {option.name for option in attrs.fields(ServerConfig)} == set(SERVER_NUMBERS)
+
+
+def test_no_two_groups_share_an_option_so_that_options_can_be_given_flat() -> None:
+    names = [option.name for group in groups() for option in attrs.fields(type(group))]
+    assert len(names) == len(set(names))
+
+
+def test_the_defaults_are_the_ones_promised() -> None:
+    made = Config()
+    assert (made.limits.max_message_size, made.limits.max_connections) == (1024 * 1024, None)
+    assert (made.timeouts.idle_timeout, made.timeouts.close_timeout, made.timeouts.terminate_timeout) == (60, 5, 5)
+    assert (made.keepalive.send_pings, made.keepalive.ping_margin) == (True, 20)
+    assert (made.backpressure.backpressure_limit, made.backpressure.high_water_mark) == (16 * 1024**2, 64 * 1024)
+    assert (made.mailbox.mailbox_messages, made.mailbox.mailbox_bytes) == (1000, 4 * 1024**2)
+    assert (made.mailbox.mailbox_policy, made.mailbox.slow_callback) == ("close", 0.05)
+    assert (made.handshake.subprotocols, made.handshake.allowed_origins) == ((), None)
+    server = ServerConfig()
+    assert (server.handshake_timeout, server.max_head_size, server.max_headers) == (10, 16 * 1024, 100)
+    assert server.drain_timeout == 10
+
+
+@numbers
+def test_a_number_at_its_bound_is_taken(make: Any, name: str, least: float, below: float) -> None:
+    assert value_of(make(**{name: least}), name) == least
+
+
+@numbers
+def test_a_number_below_its_bound_is_refused_by_name_and_value(
+    make: Any, name: str, least: float, below: float
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        make(**{name: below})
+    assert str(caught.value).startswith(f"{name} must be a number of at least {least:g}")
+    assert str(caught.value).endswith(f"not {below!r}")
+
+
+@numbers
+@pytest.mark.parametrize("value", ["5", True, inf, nan, [1], 1j])
+def test_what_is_no_finite_number_is_refused(make: Any, name: str, least: float, below: float, value: object) -> None:
+    with pytest.raises(ConfigError, match=f"{name} must be a number"):
+        make(**{name: value})
+
+
+@numbers
+def test_none_is_taken_only_where_it_means_without_limit(make: Any, name: str, least: float, below: float) -> None:
+    if name in NONE_ALLOWED:
+        assert value_of(make(**{name: None}), name) is None
+    else:
+        with pytest.raises(ConfigError, match=f"{name} must be a number of at least [0-9.]+, not None"):
+            make(**{name: None})
+
+
+@pytest.mark.parametrize("name", sorted(BOOLEANS))
+def test_a_switch_is_true_or_false_and_nothing_that_looks_like_it(name: str) -> None:
+    assert value_of(Config().replace(**{name: True}), name) is True
+    for value in (1, 0, "yes", None):
+        with pytest.raises(ConfigError, match=f"{name} must be True or False, not {value!r}"):
+            Config().replace(**{name: value})
+
+
+@pytest.mark.parametrize("name", sorted(POLICIES))
+def test_a_policy_is_one_of_three_words_or_coalesce(name: str) -> None:
+    for policy in ("drop_new", "drop_old", "close", Coalesce(str)):
+        assert value_of(Config().replace(**{name: policy}), name) == policy
+    for value in ("drop", "", None, Coalesce, len):
+        with pytest.raises(ConfigError, match=f"{name} must be 'drop_new', 'drop_old', 'close' or Coalesce"):
+            Config().replace(**{name: value})
+
+
+@pytest.mark.parametrize("name", sorted(SEQUENCES))
+def test_a_list_given_for_names_is_kept_as_a_tuple(name: str) -> None:
+    assert value_of(Config().replace(**{name: ["a", "b"]}), name) == ("a", "b")
+
+
+def test_an_unknown_option_is_named_and_all_options_are_listed() -> None:
+    with pytest.raises(ConfigError) as caught:
+        Config().replace(idle_timout=3)
+    assert str(caught.value).startswith("there is no option 'idle_timout'; the options are allowed_origins, ")
+    for name in (*ROUTE_NUMBERS, *BOOLEANS, *POLICIES, *SEQUENCES):
+        assert name in str(caught.value)
+
+
+def test_an_unknown_server_option_is_named_and_all_server_options_are_listed() -> None:
+    with pytest.raises(ConfigError) as caught:
+        ServerConfig.of(port=3)
+    assert str(caught.value).startswith("there is no server option 'port'; the options are backlog, drain_timeout, ")
+
+
+def test_a_config_error_is_a_value_error_of_the_caller() -> None:
+    with pytest.raises(ValueError, match="there is no option"):
+        Config().replace(nonsense=1)
+
+
+def test_replace_changes_only_what_it_is_given_and_never_the_original() -> None:
+    before = Config()
+    after = before.replace(idle_timeout=None, max_message_size=5).replace(close_timeout=1)
+    assert after.timeouts == config.Timeouts(idle_timeout=None, close_timeout=1)
+    assert after.limits == config.Limits(max_message_size=5)
+    assert after.mailbox == before.mailbox
+    assert before == Config()
+
+
+def test_replace_without_options_is_an_equal_config() -> None:
+    assert Config().replace() == Config()
+
+
+def test_options_cannot_be_changed_once_they_were_checked() -> None:
+    with pytest.raises(attrs.exceptions.FrozenInstanceError):
+        Backpressure().backpressure_limit = -1  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("group", [*(type(g) for g in groups()), ServerConfig], ids=lambda group: group.__name__)
+def test_each_option_has_a_line_that_says_what_it_means(group: type) -> None:
+    """A string directly below each field, as attrs' fields have no docstring of their own."""
+    body = ast.parse(inspect.getsource(group)).body[0].body  # type: ignore[attr-defined]
+    for statement, following in pairwise(body):
+        if isinstance(statement, ast.AnnAssign):
+            documented = isinstance(following, ast.Expr) and isinstance(following.value, ast.Constant)
+            assert documented, ast.unparse(statement.target)

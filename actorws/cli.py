@@ -295,4 +295,5 @@ def _why_not_listening(error: OSError | UnicodeError, port: int | None, host: st
             return f"no permission to listen on {address}"
         case errno.ENOENT | errno.ENOTDIR if is_unix:
             return f"can't listen on {address}: there is no folder {os.path.dirname(unix or '')}"
-    return f"can't listen on {address}: {error.strerror or error}"
+    why = (error.strerror or str(error)).removesuffix(f": {unix if is_unix else address}")
+    return f"can't listen on {address}: {why}"

@@ -115,6 +115,10 @@ def test_there_is_a_package_to_look_at() -> None:
     assert {"actorws.frames", "actorws.cli", "actorws.observability.logs"} <= set(NAMES)
 
 
+def test_every_folder_is_a_package_that_is_installed_with_the_rest() -> None:
+    assert {path.parent for path in MODULES} == {path.parent for path in MODULES if path.name == "__init__.py"}
+
+
 @each_module
 def test_a_module_imports_only_its_own_layer_and_lower_ones(path: Path) -> None:
     assert group_of(path) in LAYERS
@@ -194,6 +198,7 @@ def test_the_package_emits_events_and_leaves_logging_and_printing_to_subscribers
 
 WATCH_IMPORTS = """
 import logging, signal, sys, threading
+import trio  # which looks for libpthread with a subprocess
 handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 seen = []
 

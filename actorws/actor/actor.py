@@ -249,7 +249,7 @@ class Actor:
             self.transport.send_frames((frames,))
 
     def _invalid_return(self, item: int, result: Any) -> InvalidReturn:
-        return InvalidReturn(f"{self.kind.name}.{CALLBACKS[item]} must return (state, frames), not {result!r:.100}")
+        return InvalidReturn(f"must return (state, frames), not {result!r:.100}")
 
     def _callback_done(self) -> None:
         """After an inline callback: become idle, or go on with what happened meanwhile."""
@@ -261,6 +261,9 @@ class Actor:
             self._terminate()
 
     def _crash(self, item: int, error: BaseException) -> None:
+        if type(error) is InvalidReturn:
+            # Whoever raised it doesn't know the callback.
+            error.args = (f"{self.kind.name}.{CALLBACKS[item]} {error}",)
         self.conn.runtime.emit(ActorCrashed(self.conn, CALLBACKS[item], error))
         self.stop(Error(error), Close(self.kind.close_code_for(error)))
 

@@ -150,6 +150,8 @@ def text_of(event: Event) -> str:
             return f"refused {address or 'a client'} with status {status}: {_one_line(message)}"
         case events.ActorStarted(conn=conn):
             return f"{conn.id} opened {_one_line(conn.path)}"
+        case events.ActorEnded(conn=conn, reason=reasons.Error(exception=exception)):
+            return f"{conn.id} ended: Error({_name(exception)})"
         case events.ActorEnded(conn=conn, reason=reason):
             return f"{conn.id} ended: {_one_line(repr(reason))}"
         case events.ActorCrashed(conn=conn, callback=callback, exception=exception):

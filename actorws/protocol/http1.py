@@ -163,7 +163,9 @@ def parse_head(raw: bytes, max_headers: int) -> Head:
     try:
         httptools.HttpRequestParser(_JUDGE).feed_data(raw)
     except httptools.HttpParserUpgrade:
-        pass  # llhttp's way to say that what follows is not for it
+        # llhttp's way to say that what follows is not for it.
+        if line[1] == b"CONNECT":
+            raise HandshakeError(400, "CONNECT is for proxies, and this is none") from None
     except httptools.HttpParserError as error:
         raise HandshakeError(400, f"the request is malformed: {error}") from None
     head = Head(raw)
@@ -256,13 +258,15 @@ class RequestReader:
             self._receive_head(rest)
 
     def _receive_head(self, data: bytes) -> None:
-        # At worst 16 KiB come byte by byte, each copied with what is there: cheaper than the recv that brought it.
+        start = 0
         if self._buffer:
+            # At worst 16 KiB come byte by byte, each copied with what is there: cheaper than the recv that brought it.
+            start = max(0, len(self._buffer) - 3)
             data = self._buffer + data
         if not data[:1].isupper():
             data = _without_empty_lines(data)
         limit = self._config.max_head_size
-        end = data.find(_END, 0, limit)
+        end = data.find(_END, start, limit)
         if end < 0:
             if len(data) >= limit:
                 raise HandshakeError(431, f"the request head is larger than {limit} bytes")

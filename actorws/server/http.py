@@ -92,6 +92,8 @@ class Response:
             raise ValueError(f"status must be 200-599, not {self.status!r}")
         if not isinstance(self.body, str | bytes | AsyncIterable):
             raise TypeError(f"body must be str, bytes or an async iterable of bytes, not {self.body!r}")
+        if self.content_length is not None and self.content_length < 0:
+            raise ValueError(f"content_length must be at least 0, not {self.content_length!r}")
         self._lines()  # here, where the traceback still shows who made it
 
     @property

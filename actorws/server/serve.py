@@ -86,17 +86,17 @@ async def serve(
             for address in addresses:
                 runtime.emit(ListenerStarted(address))
             for background in app.backgrounds:
-                nursery.start_soon(_run_background, background, runtime)
+                nursery.start_soon(run_background, background, runtime)
             task_status.started(Served(runtime, addresses, ports[0] if ports else None, shutdown))
             try:
                 await shutdown.wait()
                 for listener in listeners:
                     listener.close()
-                await _drain(site, config.drain_timeout)
+                await drain(site, config.drain_timeout)
             finally:
                 for listener in listeners:
                     listener.close()
-                _say_goodbye(runtime)
+                say_goodbye(runtime)
 
 
 def run(
@@ -198,12 +198,22 @@ def _sockets(
 @asynccontextmanager
 async def _drivers(runtime: Runtime) -> AsyncIterator[tuple[trio.Nursery, Poller | None]]:
     """The poller, where the platform has one, and the tasks of streams and background functions."""
+    # Shielded: cancelled with the rest it would be gone before the listeners are, and before anyone is told goodbye.
+    until = trio.CancelScope(shield=True)
     async with trio.open_nursery() as nursery:
         poller = Poller(runtime) if readiness.is_supported else None
         if poller is not None:
-            nursery.start_soon(poller.run)
-        yield nursery, poller
-        nursery.cancel_scope.cancel()
+            nursery.start_soon(_run_in, until, poller)
+        try:
+            yield nursery, poller
+        finally:
+            until.cancel()
+            nursery.cancel_scope.cancel()
+
+
+async def _run_in(scope: trio.CancelScope, poller: Poller) -> None:
+    with scope:
+        await poller.run()
 
 
 def _listen(
@@ -220,14 +230,14 @@ def _attach(site: Site, poller: Poller, socket: _socket.socket, address: tuple[s
     wire.receiver = Endpoint(wire, site, address)
 
 
-async def _run_background(background: Background, runtime: Runtime) -> None:
+async def run_background(background: Background, runtime: Runtime) -> None:
     try:
         await background(runtime)
     except Exception as error:
         runtime.emit(BackgroundCrashed(getattr(background, "__name__", repr(background)), error))
 
 
-async def _drain(site: Site, timeout: float) -> None:
+async def drain(site: Site, timeout: float) -> None:
     """Let everything come to its end, within ``timeout`` seconds."""
     runtime = site.runtime
     runtime.emit(ServerDraining(len(runtime.supervisor), timeout))
@@ -237,7 +247,7 @@ async def _drain(site: Site, timeout: float) -> None:
         await runtime.wait_no_wires()
 
 
-def _say_goodbye(runtime: Runtime) -> None:
+def say_goodbye(runtime: Runtime) -> None:
     """Tell who is left, as far as that goes without waiting."""
     runtime.supervisor.refuse_new()
     for actor in runtime.supervisor:

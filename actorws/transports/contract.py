@@ -76,7 +76,7 @@ class Transport(Receiver):
         raise NotImplementedError  # pragma: no cover
 
     def send_frames(self, frames: Any) -> None:
-        """Send what a callback returned, which is not ``None`` or an empty list. Raises ``TypeError`` as ``send``."""
+        """Send what a callback returned, which is not ``None`` or an empty list. Raises ``InvalidReturn`` for what is no frame."""
         raise NotImplementedError  # pragma: no cover
 
     def send_encoded(self, chunk: bytes, frame: Frame) -> None:

@@ -22,7 +22,7 @@ from actorws.actor.actor import Actor
 from actorws.config import Timeouts
 from actorws.conn import ReadyState, SendStatus
 from actorws.events import OutputFull, ProtocolViolated, SlowCallback
-from actorws.exceptions import ProtocolError
+from actorws.exceptions import InvalidReturn, ProtocolError
 from actorws.frames import MAX_CLOSE_REASON, Close, CloseCode, Frame, Ping, Pong
 from actorws.protocol.codec import (
     BINARY_HEADERS,
@@ -198,13 +198,19 @@ class WebsocketTransport(Transport):
     def _send_one(self, frame: Any) -> None:
         if type(frame) is Close:
             self.actor.close(frame)
-        else:
+            return
+        try:
             self.send(frame)
+        except TypeError as error:
+            raise InvalidReturn(f"returned what is no frame: {error}") from error
 
     def _send_many(self, frames: list[Any] | tuple[Any, ...]) -> None:
         # All are looked at before the first is sent: a bad one must not leave half an answer on the wire.
-        for frame in frames:
-            payload_of(frame)
+        try:
+            for frame in frames:
+                payload_of(frame)
+        except TypeError as error:
+            raise InvalidReturn(f"returned what is no frame: {error}") from error
         for frame in frames:
             self._send_one(frame)
 

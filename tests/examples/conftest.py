@@ -6,11 +6,12 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from typing import Protocol
+from urllib.parse import urlsplit
 
 import pytest
 import trio
 from trio_websocket import ConnectionClosed as TrioConnectionClosed
-from trio_websocket import WebSocketConnection, open_websocket_url
+from trio_websocket import WebSocketConnection, wrap_client_stream
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
@@ -63,17 +64,25 @@ class WebsocketsClient:
 
 @asynccontextmanager
 async def with_trio_websocket(url: str) -> AsyncIterator[Client]:
-    async with open_websocket_url(url) as connection:
+    address = urlsplit(url)
+    assert address.hostname is not None and address.port is not None
+    resource = f"{address.path}?{address.query}"
+    # With a stream of our own: trio-websocket leaves its socket open when it is the server that closes.
+    async with await trio.open_tcp_stream(address.hostname, address.port) as stream, trio.open_nursery() as nursery:
+        connection = await wrap_client_stream(nursery, stream, address.netloc, resource)
         yield TrioWebsocketClient(connection)
+        await connection.aclose()
+        nursery.cancel_scope.cancel()
 
 
 @asynccontextmanager
 async def with_websockets(url: str) -> AsyncIterator[Client]:
-    connection = await trio.to_thread.run_sync(partial(connect, url, proxy=None, max_size=None))
+    opened = await trio.to_thread.run_sync(partial(connect, url, proxy=None, max_size=None))
+    connection = await trio.to_thread.run_sync(opened.__enter__)
     try:
         yield WebsocketsClient(connection)
     finally:
-        await trio.to_thread.run_sync(connection.close)
+        await trio.to_thread.run_sync(opened.__exit__, None, None, None)
 
 
 Connect = Callable[[str], AbstractAsyncContextManager[Client]]

@@ -181,6 +181,13 @@ def test_a_group_of_one_exception_is_logged_as_that_exception(log: Callable[[Eve
     assert records.records[0].exc_info == (ValueError, BOOM, BOOM.__traceback__)
 
 
+def test_the_end_after_a_crash_names_what_the_group_held(log: Callable[[Event], None], records: Records) -> None:
+    """The traceback was shown with the crash, so the end has none."""
+    log(events.ActorEnded(CONN, reasons.Error(ExceptionGroup("a nursery's", [ValueError("boom")]))))
+    assert records.lines == ["node-7 ended: Error(ValueError: boom)"]
+    assert records.records[0].exc_info is None
+
+
 def test_a_group_of_several_exceptions_stays_a_group(log: Callable[[Event], None], records: Records) -> None:
     group = ExceptionGroup("both failed", [ValueError("a"), KeyError("b")])
     log(events.ActorCrashed(CONN, "init", group))

@@ -13,13 +13,13 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
-from hypothesis import event, given, settings
+from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 from websockets.frames import Frame, Opcode
 from websockets.protocol import State
 from websockets.server import ServerProtocol
 from wsproto import events as wsproto_events
-from wsproto.connection import CLIENT, Connection
+from wsproto.connection import CLIENT, SERVER, Connection
 from wsproto.frame_protocol import FrameProtocol, ParseFailed
 
 from actorws.frames import Close, Ping, Pong, is_sendable
@@ -27,6 +27,11 @@ from actorws.protocol.codec import Decoder, DecoderRules, encode, mask
 from actorws.reasons import Remote
 
 ENOUGH = 2**63
+
+
+def examples(count):
+    """Settings under which a busy machine makes no difference."""
+    return settings(max_examples=count, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 class Oracle(FrameProtocol):
@@ -137,29 +142,30 @@ messages = st.one_of(
 conversations = st.tuples(st.lists(messages, max_size=6), st.none() | closes)
 
 
-def sent_by_wsproto(conversation):
-    """The bytes of a client that speaks wsproto, and what should come out."""
-    client, wire, expected = Connection(CLIENT), b"", []
+def sent_by_wsproto(conversation, key=None):
+    """The bytes of a client that speaks wsproto, and what should come out. A ``key`` makes the bytes reproducible."""
+    client, wire, expected = Connection(CLIENT if key is None else SERVER), b"", []
+    send = client.send if key is None else lambda event: mask(client.send(event), key)
     for parts in conversation[0]:
         for i, (part, between) in enumerate(parts):
             last = i == len(parts) - 1
             kind = wsproto_events.TextMessage if isinstance(part, str) else wsproto_events.BytesMessage
-            wire += client.send(kind(data=part, message_finished=last))
+            wire += send(kind(data=part, message_finished=last))
             if last:
                 expected.append(parts[0][0][:0].join(part for part, _ in parts))
             for control in between:
                 kind = wsproto_events.Ping if isinstance(control, Ping) else wsproto_events.Pong
-                wire += client.send(kind(payload=control.data))
+                wire += send(kind(payload=control.data))
                 expected.append(control)
     if conversation[1] is not None:
         close = conversation[1]
-        wire += client.send(wsproto_events.CloseConnection(code=close.code, reason=close.reason))
+        wire += send(wsproto_events.CloseConnection(code=close.code, reason=close.reason))
         expected.append(Remote(close.code, close.reason))
     return wire, expected
 
 
 @given(conversations, cuts)
-@settings(max_examples=150, deadline=None)
+@examples(150)
 def test_a_conversation_of_a_wsproto_client(conversation, cuts):
     wire, expected = sent_by_wsproto(conversation)
     assert check_agreement(wire, cuts) == (expected, None)
@@ -168,7 +174,7 @@ def test_a_conversation_of_a_wsproto_client(conversation, cuts):
 @given(
     st.binary(max_size=60) | texts.map(str.encode), st.lists(st.integers(0, 60), max_size=5), st.booleans(), keys, cuts
 )
-@settings(max_examples=150, deadline=None)
+@examples(150)
 def test_a_text_cut_anywhere_into_fragments(payload, ends, truncated, key, cuts):
     """Inside characters too, and whether or not it is UTF-8, and where the last fragment is missing."""
     bounds = [0, *sorted(min(end, len(payload)) for end in ends), len(payload)]
@@ -182,7 +188,7 @@ def test_a_text_cut_anywhere_into_fragments(payload, ends, truncated, key, cuts)
 
 
 @given(st.lists(st.one_of(long_texts, blobs, controls), max_size=8), st.none() | closes)
-@settings(max_examples=100, deadline=None)
+@examples(100)
 def test_what_we_encode_is_what_wsproto_and_websockets_read_and_write(frames, close):
     sent = [*frames, close] if close is not None else frames
     expected = [*frames, Remote(close.code, close.reason)] if close is not None else frames
@@ -203,7 +209,7 @@ def written_by_websockets(frame):
 
 
 @given(st.lists(st.one_of(long_texts, blobs, controls), max_size=8), cuts)
-@settings(max_examples=100, deadline=None)
+@examples(100)
 def test_what_we_encode_is_what_we_read_as_a_client(frames, cuts):
     wire = b"".join(map(encode, frames))
     assert check_agreement(wire, cuts, masked=False) == (frames, None)
@@ -261,17 +267,17 @@ def odd_frames(masked):
 
 @pytest.mark.parametrize("masked", [True, False])
 @given(st.data(), cuts)
-@settings(max_examples=400, deadline=None)
+@examples(400)
 def test_frames_with_any_fields_are_taken_or_refused_as_wsproto_does(masked, data, cuts):
     frames = data.draw(st.lists(odd_frames(masked), max_size=6))
     end = data.draw(st.none() | st.integers(0, 200))
     check_agreement(b"".join(frames)[:end], cuts, masked=masked)
 
 
-@given(conversations, st.data(), cuts)
-@settings(max_examples=400, deadline=None)
-def test_a_conversation_with_damaged_bytes_is_taken_or_refused_as_wsproto_does(conversation, data, cuts):
-    wire = bytearray(sent_by_wsproto(conversation)[0])
+@given(conversations, keys, st.data(), cuts)
+@examples(400)
+def test_a_conversation_with_damaged_bytes_is_taken_or_refused_as_wsproto_does(conversation, key, data, cuts):
+    wire = bytearray(sent_by_wsproto(conversation, key)[0])
     for _ in range(data.draw(st.integers(1, 4))):
         position = data.draw(st.integers(0, 300)) % (len(wire) + 1)
         match data.draw(st.sampled_from(["change", "insert", "remove", "cut"])):
@@ -288,13 +294,13 @@ def test_a_conversation_with_damaged_bytes_is_taken_or_refused_as_wsproto_does(c
 
 @pytest.mark.parametrize("masked", [True, False])
 @given(st.binary(max_size=300), cuts)
-@settings(max_examples=200, deadline=None)
+@examples(200)
 def test_random_bytes_never_raise(masked, wire, cuts):
     check_agreement(wire, cuts, masked=masked)
 
 
 @given(keys, st.binary(max_size=400), st.sampled_from([0x81, 0x82, 0x01, 0x02]), cuts)
-@settings(max_examples=200, deadline=None)
+@examples(200)
 def test_random_bytes_behind_a_header_never_raise(key, rest, first, cuts):
     check_agreement(bytes((first, 0xFE, 0, 200)) + key + rest, cuts)
 
@@ -316,7 +322,7 @@ def by_websockets(wire, limit):
 
 
 @given(st.lists(st.lists(st.integers(0, 300), min_size=1, max_size=5), max_size=5), st.integers(125, 700), cuts, keys)
-@settings(max_examples=200, deadline=None)
+@examples(200)
 def test_the_size_limit_refuses_what_websockets_refuses(lengths, limit, cuts, key):
     wire = b""
     for parts in lengths:
@@ -329,7 +335,7 @@ def test_the_size_limit_refuses_what_websockets_refuses(lengths, limit, cuts, ke
 
 
 @given(conversations, st.integers(1, 300), st.integers(1, 4), cuts)
-@settings(max_examples=200, deadline=None)
+@examples(200)
 def test_with_limits_the_result_does_not_depend_on_the_chunking_either(conversation, max_size, max_fragments, cuts):
     wire, expected = sent_by_wsproto(conversation)
     received, code, _ = check_chunkings(wire, cuts, max_message_size=max_size, max_fragments=max_fragments)

@@ -41,14 +41,16 @@ def outcome(pieces: list[bytes], config: ServerConfig = SMALL) -> list[Any]:
     """Every request that comes out of ``pieces``, what refused the next one, and how far an unfinished one is."""
     reader = RequestReader(config)
     seen: list[Any] = []
+    upgraded = False
     try:
         for piece in pieces:
             reader.receive(piece)
-            while reader.complete and reader.head is not None:
+            while reader.complete and not upgraded:
+                assert reader.head is not None
                 seen.append((reader.head.raw, reader.body))
-                if reader.head.is_upgrade:
-                    break
-                reader.next()
+                upgraded = reader.head.is_upgrade
+                if not upgraded:
+                    reader.next()
     except HandshakeError as error:
         return [*seen, (error.status, str(error))]
     return [*seen, reader.rest if reader.complete else reader.started]
@@ -209,6 +211,10 @@ class TestRefusedHeads:
     )
     def test_a_malformed_request_line_is_400(self, line: bytes) -> None:
         assert status_of(parse, line) == 400
+
+    def test_connect_is_400(self) -> None:
+        """With a path it is no method for a proxy either, and what follows it would be no request."""
+        assert status_of(parse, b"CONNECT /a HTTP/1.1") == 400
 
     @pytest.mark.parametrize("version", [b"0.9", b"1.2", b"2.0", b"3.0"])
     def test_another_version_is_505(self, version: bytes) -> None:

@@ -6,7 +6,7 @@ import importlib.util
 import sys
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from websockets.utils import apply_mask as pure_apply_mask
 
@@ -22,12 +22,14 @@ def by_definition(data, key):
 
 
 @given(st.binary(max_size=300), keys)
+@settings(deadline=None)
 @pytest.mark.parametrize("implementation", [apply_mask, pure_apply_mask])
 def test_each_byte_is_combined_with_the_byte_of_the_key_at_its_position(implementation, data, key):
     assert implementation(data, key) == by_definition(data, key)
 
 
 @given(st.binary(max_size=300), keys)
+@settings(deadline=None)
 def test_the_kind_of_buffer_makes_no_difference(data, key):
     for buffer in (data, bytearray(data), memoryview(data), memoryview(b"x" + data)[1:]):
         assert apply_mask(buffer, key) == by_definition(data, key)
@@ -35,6 +37,7 @@ def test_the_kind_of_buffer_makes_no_difference(data, key):
 
 
 @given(st.binary(max_size=100), keys, st.integers(0, 100))
+@settings(deadline=None)
 def test_a_rotated_key_unmasks_a_piece_from_the_middle(data, key, offset):
     piece = by_definition(data, key)[offset:]
     assert apply_mask(piece, rotate(key, offset)) == data[offset:]
@@ -47,6 +50,7 @@ def test_a_key_of_other_than_four_bytes_is_refused(key):
 
 
 @given(st.one_of(st.text(max_size=100), st.binary(max_size=200)), keys)
+@settings(deadline=None)
 @pytest.mark.parametrize("implementation", [apply_mask, pure_apply_mask])
 @pytest.mark.parametrize("size", [1, 3, 1000])
 def test_a_frame_masked_with_any_key_decodes(implementation, size, message, key):

@@ -103,6 +103,10 @@ class TestResponse:
         with pytest.raises(TypeError, match="body"):
             Response(body)
 
+    def test_a_negative_length_is_refused(self) -> None:
+        with pytest.raises(ValueError, match="content_length"):
+            Response(Stream(), content_length=-1)
+
     @pytest.mark.parametrize("name", ["Content-Length", "transfer-encoding", "Connection", "Upgrade"])
     def test_the_headers_that_frame_it_cant_be_given(self, name: str) -> None:
         with pytest.raises(ValueError, match=name):

@@ -147,6 +147,13 @@ class TestFiles:
         with pytest.raises(OSError, match="has changed"):
             await anext(pieces)
 
+    async def test_a_file_cut_short_while_it_is_read_doesnt_hang(self, root: Path) -> None:
+        path = root / "sub" / "a b.txt"
+        pieces = static._Pieces(static._File.of(str(path), path.stat()), 0, 11)
+        assert await anext(pieces) == b"0123456789"
+        with pytest.raises(OSError, match="has changed"):
+            await anext(pieces)
+
 
 class TestNothingElse:
     @pytest.mark.parametrize(

@@ -1,0 +1,23 @@
+"""Testing: behaviours driven in memory, without sockets and in virtual time.
+
+A test opens an app, connects to it as often as it likes and says what it expects. With pytest-trio's
+``autojump_clock`` (or ``trio.run(..., clock=trio.testing.MockClock(autojump_threshold=0))``) every wait on the clock
+takes no time at all: a minute of idling is over in milliseconds::
+
+    from actorws import Close, testing
+
+    async def test_chat(autojump_clock):
+        async with testing.open_app(Chat) as server:
+            alice = await server.connect("/chat")
+            await alice.send("hi")
+            assert await alice.receive() == "welcome"
+            assert await alice.receive() == Close(1001, "idle for too long")
+
+Rule owned here: the public names of this package. Nothing else in actorws may import it.
+"""
+
+from actorws.testing.client import Client
+from actorws.testing.http import Answer, Refused
+from actorws.testing.server import MemoryServer, open_app
+
+__all__ = ["Answer", "Client", "MemoryServer", "Refused", "open_app"]

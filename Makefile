@@ -14,7 +14,7 @@ SERVE_CHAT = $(PY) -m actorws serve examples.chat:app --host $(HOST) --port $(PO
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format types clean demo-ready ready
+.PHONY: help demo test tests lint format types clean demo-ready ready
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
@@ -26,6 +26,8 @@ demo: demo-ready ## Serve the chat page (PORT=8000); Ctrl-C ends it
 test: ready ## Run the whole suite (ARGS="-k chat")
 	@.ci/prepare chromium
 	@$(PY) -m pytest $(ARGS)
+
+tests: test # There is a folder of that name, so make would say that nothing is to be done.
 
 lint: ready ## Check style and formatting
 	@$(PY) -m ruff check .

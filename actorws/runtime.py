@@ -42,6 +42,8 @@ class Runtime:
         """Names that one actor each has."""
         self.group: Group = Group(self.scheduler)
         """Names that many actors share."""
+        #: Whether there is no time left for a ``terminate`` that has to wait.
+        self.hurried = False
         #: The shields of ``async def terminate`` callbacks that run now.
         self.terminating: set[trio.CancelScope] = set()
         self._wires = 0
@@ -87,7 +89,8 @@ class Runtime:
             await self._no_wires.wait()
 
     def hurry(self) -> None:
-        """Give up what still runs at the end: each ``terminate`` that hasn't returned is cancelled."""
+        """Give up what still runs at the end: each ``terminate`` that hasn't returned, now or later, is cancelled."""
+        self.hurried = True
         for scope in tuple(self.terminating):
             scope.cancel()
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import socket as _socket
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, ClassVar
 
 import trio
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from actorws.config import Backpressure
     from actorws.runtime import Runtime
 
-__all__ = ["StreamWire", "drive"]
+__all__ = ["BelowTls", "StreamWire", "drive"]
 
 #: What trio's streams raise when the connection is gone.
 GONE = (trio.BrokenResourceError, trio.ClosedResourceError)
@@ -45,8 +46,31 @@ async def drive(
         pass
     finally:
         wire.shut()
-        with trio.CancelScope(shield=True):
+        with trio.CancelScope(shield=True), suppress(*GONE):
             await trio.aclose_forcefully(stream)
+
+
+class BelowTls(trio.abc.Stream):
+    """The socket below a ``trio.SSLStream``: closed by TLS, it ends our side only; whoever made the socket closes it.
+
+    So the peer gets close_notify, then FIN, and may finish what it is sending: closing TCP with unread input would reset
+    the connection, and could take our last frame with it.
+    """
+
+    def __init__(self, stream: trio.SocketStream) -> None:
+        self.stream = stream
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        await self.stream.send_all(data)
+
+    async def wait_send_all_might_not_block(self) -> None:
+        await self.stream.wait_send_all_might_not_block()
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
+        return await self.stream.receive_some(max_bytes)
+
+    async def aclose(self) -> None:
+        await self.stream.send_eof()
 
 
 class StreamWire(Wire):
@@ -54,7 +78,7 @@ class StreamWire(Wire):
 
     buffers_itself: ClassVar[bool] = True
 
-    __slots__ = ("_again", "_eof", "_leaving", "_news", "_output", "_stream", "_writing", "scope")
+    __slots__ = ("_again", "_eof", "_finished", "_leaving", "_news", "_output", "_stream", "_writing", "scope")
 
     def __init__(self, stream: trio.abc.Stream, runtime: Runtime, options: Backpressure) -> None:
         super().__init__(runtime, options, trio.current_time())
@@ -65,7 +89,7 @@ class StreamWire(Wire):
         #: The same for the writer.
         self._output = trio.Event()
         self._writing: memoryview | None = None
-        self._again = self._eof = self._leaving = False
+        self._again = self._eof = self._leaving = self._finished = False
 
     # The reader task
 
@@ -83,6 +107,9 @@ class StreamWire(Wire):
             try:
                 data = await self._stream.receive_some(READ_SIZE)
             except GONE as error:
+                if self._finished:
+                    await self._drop_input()
+                    break
                 self._lost(error)
                 return
             self.last_seen = trio.current_time()
@@ -93,6 +120,14 @@ class StreamWire(Wire):
         while not (self._leaving and self._all_written()):
             await self._wait_for_news()
         self.scope.cancel()
+
+    async def _drop_input(self) -> None:
+        """TLS is over, from our side: what the peer still sends is of no interest, its FIN is."""
+        try:
+            while await self._under.receive_some(READ_SIZE):
+                pass
+        except GONE:
+            pass
 
     def _hand_on(self, data: bytes) -> None:
         receiver = self.receiver
@@ -149,16 +184,22 @@ class StreamWire(Wire):
 
     async def _finish(self) -> None:
         """Everything is written: say so, if the stream can, and let the reader see the peer do the same."""
-        # Of TLS the TCP below is half-closed: closing it with unread input could take our last frame with it.
-        stream = self._stream.transport_stream if isinstance(self._stream, trio.SSLStream) else self._stream
-        if isinstance(stream, trio.abc.HalfCloseableStream):
-            try:
-                await stream.send_eof()
-            except GONE:
+        under, self._finished = self._under, True
+        try:
+            if isinstance(under, BelowTls):
+                await self._stream.aclose()
+            elif isinstance(under, trio.abc.HalfCloseableStream):
+                await under.send_eof()
+            else:
                 self.scope.cancel()
-            self._news.set()
-        else:
+        except GONE:
             self.scope.cancel()
+        self._news.set()
+
+    @property
+    def _under(self) -> trio.abc.Stream:
+        """What carries the stream."""
+        return self._stream.transport_stream if isinstance(self._stream, trio.SSLStream) else self._stream
 
     def _all_written(self) -> bool:
         return self._writing is None and not self.pending
@@ -167,19 +208,18 @@ class StreamWire(Wire):
 
     def flush(self) -> None:
         pending = self.pending
-        if pending is None:
-            return
         self.pending = None
         self.corked = 0
-        data = memoryview(pending[0] if len(pending) == 1 else b"".join(pending))
-        if self._writing is None:
-            self._writing = data
-            self._output.set()
+        if not pending:
+            return
+        if self.queue is None and self._writing is not None:
+            # A write is in progress: from now on chunks wait, these first.
+            self.block(self._writing)
+        if self.queue is not None:
+            self.put_all(pending)
         else:
-            # A write is in progress: from now on chunks wait in the queue, these first.
-            self.block(memoryview(b""))
-            assert self.queue is not None
-            self.queue.put(bytes(data), len(data))
+            self._writing = self.rest = memoryview(pending[0] if len(pending) == 1 else b"".join(pending))
+            self._output.set()
 
     def update(self) -> None:
         self._news.set()
@@ -201,7 +241,7 @@ class StreamWire(Wire):
 
     def abort(self) -> None:
         self._drop_output()
-        under = getattr(self._stream, "transport_stream", self._stream)
+        under = self._under.stream if isinstance(self._under, BelowTls) else self._under
         if isinstance(under, trio.SocketStream):
             under.socket.setsockopt(_socket.SOL_SOCKET, _socket.SO_LINGER, RESET)
         self.scope.cancel()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Protocol
 
-from actorws.actor.scheduler import FRAME, MESSAGE
+from actorws.actor.runqueue import FRAME, MESSAGE
 from actorws.exceptions import ConnectionEnded
 
 if TYPE_CHECKING:

@@ -6,12 +6,11 @@ signal ends it at once; whatever ends the server, every actor's ``terminate`` ru
 
 from __future__ import annotations
 
-import os
 import signal
 import socket as _socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -29,7 +28,7 @@ from actorws.reasons import Shutdown
 from actorws.runtime import Runtime, open_runtime
 from actorws.server.app import App, Background
 from actorws.server.endpoint import Endpoint, Site
-from actorws.server.listener import Listener, open_tcp, open_unix, url_of
+from actorws.server.listener import Listener, identity, open_tcp, open_unix, remove_unix, url_of
 from actorws.server.stream_listener import StreamListener
 
 __all__ = ["Served", "run", "serve"]
@@ -93,6 +92,8 @@ async def serve(
                 for listener in listeners:
                     listener.close()
                 await drain(site, config.drain_timeout)
+                # The time is over, also for each terminate that hasn't returned.
+                runtime.hurry()
             finally:
                 for listener in listeners:
                     listener.close()
@@ -125,7 +126,8 @@ async def _run(serve: Callable[..., Awaitable[None]]) -> int:
     signals = _Signals()
     failure: Exception | None = None
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(signals.obey, nursery.cancel_scope)
+        # Before anyone can know that there is a server: a signal that comes right then must not just kill it.
+        await nursery.start(signals.obey, nursery.cancel_scope)
         try:
             await serve(task_status=signals)
         except Exception as error:
@@ -148,9 +150,10 @@ class _Signals:
         """``serve`` accepts connections."""
         self._served = value
 
-    async def obey(self, everything: trio.CancelScope) -> None:
+    async def obey(self, everything: trio.CancelScope, *, task_status: trio.TaskStatus[None]) -> None:
         """End the server in good order at the first signal, at once at the second, or if it isn't there yet."""
         with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+            task_status.started()
             async for _ in signals:
                 self.count += 1
                 if self._served is None:
@@ -183,16 +186,17 @@ def _sockets(
     if port is not None and (not isinstance(port, int) or not 0 <= port <= 65535):
         raise ConfigError(f"port must be 0-65535, not {port!r}")
     sockets = open_tcp(host, port, config.backlog) if port is not None else []
+    owned = None
     try:
         if unix is not None:
             sockets.append(open_unix(unix, config.backlog))
+            owned = unix, identity(unix)
         yield sockets
     finally:
+        if owned is not None:
+            remove_unix(*owned)
         for socket in sockets:
             socket.close()
-        if unix is not None:
-            with suppress(OSError):
-                os.unlink(unix)
 
 
 @asynccontextmanager

@@ -12,8 +12,8 @@ from contextlib import suppress
 
 import trio
 
-from actorws.events import AcceptFailed
-from actorws.io.stream import StreamWire, drive
+from actorws.events import AcceptFailed, BackgroundCrashed
+from actorws.io.stream import BelowTls, StreamWire, drive
 from actorws.server.endpoint import Endpoint, Site
 from actorws.server.listener import EXHAUSTED, PAUSE
 
@@ -46,19 +46,25 @@ class StreamListener:
                 self._nursery.start_soon(self._serve, connection, address)
 
     async def _serve(self, connection: trio.socket.SocketType, address: tuple[str, int] | str) -> None:
-        stream: trio.abc.Stream = trio.SocketStream(connection)
-        if self._tls is not None:
-            secure = trio.SSLStream(stream, self._tls, server_side=True)  # type: ignore[arg-type]
-            if not await self._handshake(secure):
-                return
-            stream = secure
-        await serve_stream(stream, self._site, address[:2] if isinstance(address, tuple) else "")
+        try:
+            stream: trio.abc.Stream = trio.SocketStream(connection)
+            if self._tls is not None:
+                secure = trio.SSLStream(BelowTls(stream), self._tls, server_side=True)
+                if not await self._handshake(secure):
+                    return
+                stream = secure
+            await serve_stream(stream, self._site, address[:2] if isinstance(address, tuple) else "")
+        except Exception as error:
+            # A fault of ours must not cost more than the connection in which it showed.
+            self._site.runtime.emit(BackgroundCrashed("connection", error))
+        finally:
+            connection.close()
 
-    async def _handshake(self, stream: trio.SSLStream[trio.SocketStream]) -> bool:
+    async def _handshake(self, stream: trio.SSLStream[BelowTls]) -> bool:
+        """Whether there is a secure connection to serve now."""
         with trio.move_on_after(self._site.config.handshake_timeout), suppress(trio.BrokenResourceError):
             await stream.do_handshake()
-            return True
-        await trio.aclose_forcefully(stream)
+            return not self._site.draining
         return False
 
     def close(self) -> None:

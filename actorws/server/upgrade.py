@@ -55,7 +55,7 @@ class Upgrade:
             return False
         try:
             decision = self._kind.connect(self._conn)
-        except Exception as error:
+        except BaseException as error:
             self._endpoint.crashed(error)
             return False
         return self._decide(decision)
@@ -98,7 +98,7 @@ class Upgrade:
             return False
         try:
             response = self._response(accept)
-        except ValueError as error:
+        except Exception as error:
             self._endpoint.crashed(error)
             return False
         self._runtime.supervisor.admit(self._conn, self._kind.config.limits)
@@ -114,7 +114,7 @@ class Upgrade:
         body = reject.body or f"{reject.status}\n"
         try:
             response = head_bytes(Response(body, reject.status, reject.headers), keep_alive=False)
-        except (ValueError, TypeError) as error:
+        except Exception as error:
             self._endpoint.crashed(error)
             return
         self._endpoint.reject(response, body.encode() if isinstance(body, str) else body, reject.status)

@@ -14,7 +14,10 @@ from actorws.conn import ReadyState, SendStatus
 from actorws.frames import Close, Frame
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from actorws.actor.actor import Actor
+    from actorws.actor.runqueue import Shared
 
 __all__ = ["Receiver", "Transport"]
 
@@ -79,8 +82,16 @@ class Transport(Receiver):
         """Send what a callback returned, which is not ``None`` or an empty list. Raises ``InvalidReturn`` for what is no frame."""
         raise NotImplementedError  # pragma: no cover
 
-    def send_encoded(self, chunk: bytes, frame: Frame) -> None:
-        """Send a frame whose bytes are known, because it goes to many."""
+    def send_shared(self, frames: Any, shared: Shared) -> list[bytes] | None:
+        """As ``send_frames``; may take a lone frame's bytes from ``shared``, or leave them there for other actors.
+
+        What it returns, if anything, is where the actor itself may append ``shared.chunk`` of later messages instead of
+        sending it, until its turn is over.
+        """
+        raise NotImplementedError  # pragma: no cover
+
+    def send_encoded(self, frames: Sequence[Frame], chunks: Sequence[bytes], together: bytes) -> None:
+        """Send frames whose bytes are known, because they go to many; ``together`` is all chunks joined."""
         raise NotImplementedError  # pragma: no cover
 
     def close(self, frame: Close) -> None:

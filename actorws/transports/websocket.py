@@ -38,7 +38,10 @@ from actorws.transports.contract import Transport
 from actorws.transports.wire import MAILBOX, OUTPUT, Wire
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from actorws.actor.kind import Kind
+    from actorws.actor.runqueue import Shared
     from actorws.conn import Conn
 
 __all__ = ["WebsocketTransport"]
@@ -47,6 +50,8 @@ OPEN, CLOSING, CLOSED = ReadyState.OPEN, ReadyState.CLOSING, ReadyState.CLOSED
 
 #: Payloads from this size on leave beside their header instead of being copied behind it.
 LARGE = 16 * 1024
+#: Chunks below this size are not counted one by one: a tick is bounded in time.
+SMALL = 1024
 
 
 class WebsocketTransport(Transport):
@@ -174,26 +179,32 @@ class WebsocketTransport(Transport):
             frame = frames
         wire = self.wire
         if self.ready_state is OPEN and wire.open:
-            scheduler = wire.runtime.scheduler
-            if frame is scheduler.last_frame:
-                chunk = scheduler.last_chunk
-            elif type(frame) is bytes and len(frame) < 126:
-                scheduler.last_frame = frame
-                chunk = scheduler.last_chunk = BINARY_HEADERS[len(frame)] + frame
+            if type(frame) is bytes and len(frame) < 126:
+                chunk = BINARY_HEADERS[len(frame)] + frame
             elif (type(frame) is str or type(frame) is bytes) and len(frame) < LARGE:
                 chunk = encode(frame)
-                scheduler.last_frame = frame
-                scheduler.last_chunk = chunk
             else:
                 self._send_one(frame)
                 return
             pending = wire.pending
-            if pending is None or len(chunk) > 127:
+            if pending is None or len(chunk) > SMALL:
                 wire.cork(chunk)
             else:
                 pending.append(chunk)
             return
         self._send_one(frame)
+
+    def send_shared(self, frames: Any, shared: Shared) -> list[bytes] | None:
+        if type(frames) is list and len(frames) == 1 and self.ready_state is OPEN:
+            frame, wire = frames[0], self.wire
+            if frame is not shared.frame and (type(frame) is str or type(frame) is bytes) and len(frame) < LARGE:
+                shared.chunk = encode(frame)
+                shared.frame = frame
+            if frame is shared.frame and wire.open:
+                wire.cork(shared.chunk)
+                return wire.pending if len(shared.chunk) < SMALL else None
+        self.send_frames(frames)
+        return None
 
     def _send_one(self, frame: Any) -> None:
         if type(frame) is Close:
@@ -221,18 +232,18 @@ class WebsocketTransport(Transport):
         head = header(opcode, len(payload))
         return self._offer((head, payload) if len(payload) >= LARGE else (head + payload,), frame)
 
-    def send_encoded(self, chunk: bytes, frame: Frame) -> None:
+    def send_encoded(self, frames: Sequence[Frame], chunks: Sequence[bytes], together: bytes) -> None:
         wire = self.wire
         if self.ready_state is not OPEN:
             return
-        if wire.open and len(chunk) < LARGE:
-            pending = wire.pending
-            if pending is None:
-                wire.cork(chunk)
+        if wire.open and len(together) < LARGE:
+            if wire.pending is None or len(together) > SMALL:
+                wire.cork(together)
             else:
-                pending.append(chunk)
+                wire.pending.append(together)
         else:
-            self._offer((chunk,), frame)
+            for frame, chunk in zip(frames, chunks, strict=True):
+                self._offer((chunk,), frame)
 
     def _offer(self, chunks: tuple[bytes, ...], frame: Frame) -> SendStatus:
         wire = self.wire

@@ -107,7 +107,17 @@ class Wire:
             pending.append(chunk)
             self.corked += len(chunk)
         if self.corked > CORK:
-            self.flush()
+            self._uncork()
+
+    def _uncork(self) -> None:
+        """Write before the tick ends. The list stays the same: an actor may hold it as its outlet."""
+        outlet = self.pending
+        assert outlet is not None
+        self.pending = outlet[:]
+        outlet.clear()
+        self.flush()
+        if self.pending is None and self.receiver is not None:
+            self.pending = outlet
 
     def offer(self, chunks: tuple[bytes, ...], subject: object) -> tuple[SendStatus, str]:
         """Send a whole frame's chunks within the bound; what became of it, and the policy that was asked, if any."""
@@ -156,6 +166,12 @@ class Wire:
         if size > self.options.high_water_mark:
             self.stressed = True
             self.pause(OUTPUT)
+
+    def put_all(self, chunks: list[bytes]) -> None:
+        """Let chunks wait that were corked before the wire was blocked."""
+        assert self.queue is not None
+        for chunk in chunks:
+            self.queue.put(chunk, len(chunk))
 
     def next_batch(self) -> memoryview | None:
         """What to write next of what waits, or ``None`` when all is taken."""

@@ -158,10 +158,13 @@ async def test_an_awaitable_from_a_def_callback_is_an_invalid_return(clock, serv
 
     class Forgetful(Websocket):
         def handle_client_message(self, state, conn, frame):
-            return conn.join("group")
+            forgotten.append(conn.join("group"))
+            return forgotten[0]
 
+    forgotten = []
     async with serve(Forgetful, crashes="ignore") as server:
         client = await server.connect()
         await client.send("go")
         error = await assert_crash(server, client, "handle_client_message", InvalidReturn)
         assert "coroutine" in str(error)
+        forgotten[0].close()

@@ -85,7 +85,7 @@ BAD_REQUESTS = {
     "body": (handshake("/echo", content_length="3") + b"abc", 400),
     "chunked body": (handshake("/echo", transfer_encoding="chunked") + b"0\r\n\r\n", 400),
     "two hosts": (handshake("/echo").replace(b"\r\n\r\n", b"\r\nHost: b\r\n\r\n"), 400),
-    "no host": (handshake("/echo", host_=None).replace(b"host: 127.0.0.1\r\n", b""), 400),
+    "no host": (handshake("/echo").replace(b"host: 127.0.0.1\r\n", b""), 400),
     "HTTP/1.0": (handshake("/echo").replace(b"HTTP/1.1", b"HTTP/1.0"), 400),
     "origin": (handshake("/echo", origin="https://evil.example"), 403),
     "rejected": (handshake("/refusing"), 403),
@@ -207,10 +207,11 @@ async def test_an_async_connect_that_takes_too_long_is_503() -> None:
 
 
 async def test_a_client_that_vanishes_during_an_async_connect_leaves_nothing() -> None:
-    cancelled = trio.Event()
+    began, cancelled = trio.Event(), trio.Event()
 
     class Vanished(Echo):
         async def connect(self, conn: Any) -> None:
+            began.set()
             try:
                 await trio.sleep_forever()
             finally:
@@ -219,7 +220,9 @@ async def test_a_client_that_vanishes_during_an_async_connect_leaves_nothing() -
     async with serving(Vanished) as server:
         async with connect(server.port) as client:
             await client.send(handshake())
-            await server.until(lambda: True)
+            with trio.fail_after(SECONDS):
+                await began.wait()
+            client.reset()
         with trio.fail_after(SECONDS):
             await cancelled.wait()
         await server.no_wires()
@@ -503,6 +506,31 @@ class Source:
             self.ended.set()
 
 
+async def test_a_body_that_breaks_its_promise_is_cut_short() -> None:
+    """Too short, too long, not bytes, raised in the middle: never an answer that looks whole."""
+    app = App()
+
+    async def body(*given: Any) -> AsyncIterator[Any]:
+        for piece in given:
+            if piece is None:
+                raise RuntimeError("in the middle")
+            yield piece
+
+    bad = {"short": (b"ab",), "long": (b"abcd", b"efg"), "text": (b"ab", "cd"), "raises": (b"ab", None)}
+    for name, given in bad.items():
+        app.http(f"/{name}", lambda request, given=given: Response(body(*given), content_length=5))
+        app.http(f"/chunked-{name}", lambda request, given=given: Response(body(*given)))
+    async with serving(app) as server:
+        for name in [*bad, "chunked-text", "chunked-raises"]:
+            async with connect(server.port) as client:
+                await client.send(f"GET /{name} HTTP/1.1\r\nhost: a\r\n\r\n".encode())
+                came = await client.rest()
+                assert len(came.partition(b"\r\n\r\n")[2]) != 5
+                assert b"0\r\n\r\n" not in came
+        assert len(server.all(events.HandlerCrashed)) == 6
+        await server.no_wires()
+
+
 async def settled(source: Source) -> int:
     """What was taken when nothing more is taken."""
     before = -1
@@ -516,7 +544,7 @@ async def test_a_streaming_body_goes_no_faster_than_its_client_and_ends_with_it(
     source, app = Source(), App()
     app.http("/", lambda request: Response(source.pieces()))
     async with serving(app) as server:
-        async with connect(server.port, receive_buffer=4096) as client:
+        async with connect(server.port, receive_buffer=65536) as client:
             await client.send(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")
             assert (await client.head()).status == 200
             first = await settled(source)
@@ -529,7 +557,7 @@ async def test_a_streaming_body_goes_no_faster_than_its_client_and_ends_with_it(
 
 
 async def test_a_client_that_pipelines_and_never_reads_is_not_answered_without_bound() -> None:
-    """An answer of 1 MiB to each of the 1600 requests that fit into one read would be 1.6 GB."""
+    """An answer of 1 MiB to each of 2500 requests, which fit into one read, would be 2.5 GB."""
     answered = 0
     app = App()
 
@@ -539,8 +567,8 @@ async def test_a_client_that_pipelines_and_never_reads_is_not_answered_without_b
         answered += 1
         return bytes(1 << 20)
 
-    requests = 300
-    async with serving(app) as server, connect(server.port, receive_buffer=4096) as client:
+    requests = 60
+    async with serving(app) as server, connect(server.port, receive_buffer=65536) as client:
         await client.send(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n" * requests)
         assert (await client.head()).status == 200
         await trio.testing.wait_all_tasks_blocked(0.05)
@@ -618,6 +646,15 @@ async def test_http_client_gets_along() -> None:
 
     async with serving(http_app()) as server:
         await in_thread(server, use)
+
+
+async def test_a_client_that_has_ended_its_side_gets_its_answer() -> None:
+    async with serving(http_app()) as server, connect(server.port) as client:
+        await client.send(b"POST /slow-body HTTP/1.1\r\nhost: a\r\ncontent-length: 3\r\n\r\nabc")
+        assert isinstance(client.stream, trio.SocketStream)
+        await client.stream.send_eof()
+        assert (await client.response()).body == b"abc"
+        assert await client.rest() == b""
 
 
 async def test_a_half_sent_request_and_the_end_leave_nothing() -> None:

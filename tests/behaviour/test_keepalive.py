@@ -1,0 +1,190 @@
+"""Silence: a client that says nothing is pinged, then told, then gone; any byte is a sign of life."""
+
+from __future__ import annotations
+
+import pytest
+import trio
+
+from actorws import Close, Ping, Pong, Remote, Timeout, Websocket
+from actorws.events import ActorEnded
+from actorws.protocol.codec import encode, mask
+
+
+class Quiet(Websocket):
+    def handle_client_message(self, state, conn, frame):
+        return state, frame
+
+
+@pytest.fixture(params=["memory"])
+def driver(request):
+    """Times are looked at here, so they are virtual."""
+    return request.param
+
+
+def near(seconds):
+    """The timers' grain is 1/64 to 1/32 of a wait, and may be met twice on the way."""
+    return pytest.approx(seconds, abs=seconds / 16)
+
+
+async def test_a_silent_client_is_pinged_after_40_s_and_told_after_60(clock, serve):
+    async with serve(Quiet) as server:
+        client = await server.connect(automatic=False)
+        assert await client.receive_control() == Ping()
+        assert trio.current_time() == near(40)
+        assert await client.receive() == Close(1001, "idle for too long")
+        assert trio.current_time() == near(60)
+        assert (await server.wait_event(ActorEnded)).reason == Timeout("ping")
+
+
+async def test_a_client_that_answers_pings_lives_on(clock, serve):
+    async with serve(Quiet) as server:
+        client = await server.connect()
+        with trio.move_on_after(600):
+            await client.wait_closed(timeout=1000)
+        await client.send("still here")
+        assert await client.receive() == "still here"
+
+
+SIGNS = {
+    "a message": mask(encode("x"), b"abcd"),
+    "a ping": mask(encode(Ping()), b"abcd"),
+    "a pong": mask(encode(Pong(b"unasked")), b"abcd"),
+    "one byte of a frame": mask(encode("x"), b"abcd")[:1],
+}
+
+
+@pytest.mark.parametrize("sign", SIGNS)
+async def test_any_byte_is_a_sign_of_life(clock, serve, sign):
+    """And starts the wait anew."""
+    async with serve(Quiet) as server:
+        client = await server.connect(automatic=False)
+        await trio.sleep(39)
+        await client.send_raw(SIGNS[sign])
+        while (await client.receive_control()) != Ping():
+            pass
+        assert trio.current_time() == near(79)
+
+
+@pytest.mark.parametrize("sign", SIGNS)
+async def test_any_byte_answers_a_ping(clock, serve, sign):
+    async with serve(Quiet) as server:
+        client = await server.connect(automatic=False)
+        assert await client.receive_control() == Ping()
+        await trio.sleep(15)
+        await client.send_raw(SIGNS[sign])
+        while (await client.receive_control()) != Ping():
+            pass
+        assert trio.current_time() == near(95)
+        await client.receive()
+        assert trio.current_time() == near(115)
+
+
+async def test_a_frame_that_trickles_in_keeps_the_connection(clock, serve):
+    """A byte every 30 s: the message arrives after ten minutes."""
+    async with serve(Quiet) as server:
+        client = await server.connect(automatic=False)
+        for byte in mask(encode("x" * 14), b"abcd"):
+            await trio.sleep(30)
+            await client.send_raw(bytes([byte]))
+        assert await client.receive() == "x" * 14
+
+
+async def test_output_is_no_sign_of_life(clock, serve):
+    """What we send says nothing of the peer while nobody acknowledges it."""
+
+    class Talker(Quiet):
+        def init(self, conn):
+            conn.send_after(1, "tick")
+            return None, []
+
+        def handle_server_message(self, state, conn, message):
+            conn.send_after(1, "tick")
+            return state, message
+
+    async with serve(Talker, send_pings=False) as server:
+        client = await server.connect(automatic=False)
+        client.pause_reading()
+        assert (await server.wait_event(ActorEnded, timeout=200)).reason == Timeout("idle")
+        assert trio.current_time() == near(60)
+
+
+async def test_without_pings_a_silent_client_is_told_at_the_idle_timeout(clock, serve):
+    async with serve(Quiet, send_pings=False, idle_timeout=30) as server:
+        client = await server.connect(automatic=False)
+        assert await client.receive() == Close(1001, "idle for too long")
+        assert trio.current_time() == near(30)
+        assert (await server.wait_event(ActorEnded)).reason == Timeout("idle")
+        with pytest.raises(trio.TooSlowError):
+            await client.receive_control(timeout=0)
+
+
+async def test_without_an_idle_timeout_silence_is_fine(clock, serve):
+    async with serve(Quiet, idle_timeout=None) as server:
+        client = await server.connect(automatic=False)
+        await trio.sleep(1e6)
+        await client.send("back")
+        assert await client.receive() == "back"
+
+
+async def test_a_short_timeout_has_its_ping_after_two_thirds(clock, serve):
+    async with serve(Quiet, idle_timeout=9) as server:
+        client = await server.connect(automatic=False)
+        await client.receive_control()
+        assert trio.current_time() == near(6)
+        await client.receive()
+        assert trio.current_time() == near(9)
+
+
+async def test_a_client_is_not_blamed_while_its_actor_is_the_slow_one(clock, serve, kind):
+    """Its socket isn't read while the mailbox is full, so its silence can't be known."""
+    go = trio.Event()
+
+    class Slow(Websocket):
+        async def handle_client_message(self, state, conn, frame):
+            await go.wait()
+            return state, frame
+
+    async with serve(Slow, mailbox_messages=2) as server:
+        client = await server.connect(automatic=False)
+        for number in range(5):
+            await client.send(str(number))
+        await trio.sleep(300)
+        go.set()
+        assert [await client.receive() for _ in range(5)] == ["0", "1", "2", "3", "4"]
+
+
+async def test_a_client_that_takes_nothing_of_a_full_output_is_gone_after_the_idle_timeout(clock, serve):
+    """Reading is paused above the high-water mark; who doesn't take a byte in all that time is dead."""
+
+    class Flood(Websocket):
+        def handle_client_message(self, state, conn, frame):
+            return state, [b"x" * 100_000] * 10
+
+    async with serve(Flood) as server:
+        client = await server.connect(automatic=False)
+        client.pause_reading()
+        await client.send("go")
+        reason = (await server.wait_event(ActorEnded, timeout=200)).reason
+        assert isinstance(reason, Timeout)
+        assert trio.current_time() == near(60)
+
+
+async def test_a_client_that_takes_its_output_slowly_lives(clock, serve):
+    class Flood(Websocket):
+        def handle_client_message(self, state, conn, frame):
+            return state, [b"x" * 100_000] * 10 if frame == "go" else frame
+
+    async with serve(Flood) as server:
+        client = await server.connect()
+        client.pause_reading()
+        await client.send("go")
+        for _ in range(9):
+            await trio.sleep(30)
+            client.resume_reading()
+            await client.receive()
+            client.pause_reading()
+        client.resume_reading()
+        await client.receive()
+        await client.send("done")
+        assert await client.receive() == "done"
+        assert client.closed_with is None or client.closed_with == Remote(1006)

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 from threading import Timer
@@ -58,18 +57,22 @@ def pytest_make_collect_report() -> Generator[None, Any, Any]:
 class ServerProcess:
     """A server in a process of its own, started by ``argv``: what somebody at a terminal would run."""
 
-    def __init__(self, argv: Sequence[str], folder: Path) -> None:
-        self._log = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed by stop
-        self.process = subprocess.Popen(
-            argv, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self._log, text=True
-        )
+    def __init__(self, argv: Sequence[str], log: Path) -> None:
+        self._log = log
+        with log.open("w") as stderr:
+            self.process = subprocess.Popen(
+                argv, cwd=PROJECT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=stderr, text=True
+            )
         assert self.process.stdout is not None
         watchdog = Timer(START_SECONDS, self.process.kill)  # A server that says nothing must not hang the suite.
         watchdog.start()
         line = self.process.stdout.readline()
         watchdog.cancel()
         prefix = "listening on http://"
-        assert line.startswith(prefix), f"{' '.join(argv)} said {line!r}\n{self.log()}"
+        if not line.startswith(prefix):
+            self.process.kill()
+            self.process.communicate()
+            pytest.fail(f"{' '.join(argv)} said {line!r}\n{self.log()}")
         self.address = line.removeprefix(prefix).strip()
 
     def http(self, path: str = "/") -> str:
@@ -79,8 +82,7 @@ class ServerProcess:
         return f"ws://{self.address}{path}"
 
     def log(self) -> str:
-        self._log.seek(0)
-        return self._log.read()
+        return self._log.read_text()
 
     def stop(self) -> None:
         """End it as Ctrl-C does, and see that it went well."""
@@ -94,16 +96,15 @@ class ServerProcess:
         finally:
             self.process.kill()
             self.process.communicate()
-            self._log.close()
 
 
 @pytest.fixture
-def start_server() -> Iterator[Callable[[Sequence[str]], ServerProcess]]:
+def start_server(tmp_path: Path) -> Iterator[Callable[[Sequence[str]], ServerProcess]]:
     """Starts commands that serve; at the end of the test each must end cleanly on SIGINT, with status 0."""
     servers: list[ServerProcess] = []
 
     def start(argv: Sequence[str]) -> ServerProcess:
-        servers.append(ServerProcess(argv, PROJECT))
+        servers.append(ServerProcess(argv, tmp_path / f"server{len(servers)}.log"))
         return servers[-1]
 
     yield start

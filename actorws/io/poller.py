@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from actorws.events import BackgroundCrashed
+from actorws.io.allocator import keep_freed_memory
 from actorws.io.readiness import READ, WRITE, Readiness
 from actorws.transports.wire import Wire
 
@@ -102,6 +103,7 @@ class Poller:
         """Serve until cancelled; then reset every connection that is left."""
         scheduler, poll = self._runtime.scheduler, self._readiness.poll
         clock = trio.lowlevel.current_clock().current_time
+        keep_freed_memory()
         turn_ends = 0.0
         try:
             while True:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["BelowTls", "StreamWire", "drive"]
 
+#: Bytes of one ``send_all``: by each that returns a slow peer shows that it is there.
+SLICE = 64 * 1024
 #: What trio's streams raise when the connection is gone.
 GONE = (trio.BrokenResourceError, trio.ClosedResourceError)
 
@@ -168,14 +170,20 @@ class StreamWire(Wire):
                 await self._output.wait()
                 continue
             try:
-                await self._stream.send_all(self._writing)
+                await self._stream.send_all(self._writing[:SLICE])
             except GONE as error:
                 self._lost(error)
                 return
-            self.last_seen = trio.current_time()
+            if self.paused:
+                # Not read from, it shows that it is there by what it takes. (Else only by what it sends: that the
+                # kernel has taken our ping says nothing of the peer.)
+                self.last_seen = trio.current_time()
             self._written()
 
     def _written(self) -> None:
+        if self._writing is not None and len(self._writing) > SLICE:
+            self._writing = self.rest = self._writing[SLICE:]
+            return
         self._writing = self.rest = self.next_batch()
         if self._writing is None and self.queue is not None:
             self.unblock()
@@ -220,6 +228,8 @@ class StreamWire(Wire):
         else:
             self._writing = self.rest = memoryview(pending[0] if len(pending) == 1 else b"".join(pending))
             self._output.set()
+            if len(self._writing) > self.options.high_water_mark:
+                self.block(self._writing)
 
     def update(self) -> None:
         self._news.set()

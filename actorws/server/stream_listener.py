@@ -47,9 +47,10 @@ class StreamListener:
 
     async def _serve(self, connection: trio.socket.SocketType, address: tuple[str, int] | str) -> None:
         try:
-            stream: trio.abc.Stream = trio.SocketStream(connection)
+            tcp = trio.SocketStream(connection)
+            stream: trio.abc.Stream = tcp
             if self._tls is not None:
-                secure = trio.SSLStream(BelowTls(stream), self._tls, server_side=True)
+                secure = trio.SSLStream(BelowTls(tcp), self._tls, server_side=True)
                 if not await self._handshake(secure):
                     return
                 stream = secure

@@ -324,7 +324,7 @@ class WebsocketTransport(Transport):
     def _check_silence(self, now: float) -> None:
         wire, limit = self.wire, self._timeouts.idle_timeout
         assert limit is not None
-        if self._pinged_at is not None and wire.last_seen > self._pinged_at:
+        if self._pinged_at is not None and wire.last_seen >= self._pinged_at:
             self._pinged_at = None
         silent = now - wire.last_seen
         keepalive = self.actor.kind.config.keepalive

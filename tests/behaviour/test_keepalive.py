@@ -75,7 +75,8 @@ async def test_any_byte_answers_a_ping(clock, serve, sign):
         while (await client.receive_control()) != Ping():
             pass
         assert trio.current_time() == near(95)
-        await client.receive()
+        while await client.receive() != Close(1001, "idle for too long"):
+            pass
         assert trio.current_time() == near(115)
 
 
@@ -114,14 +115,14 @@ async def test_without_pings_a_silent_client_is_told_at_the_idle_timeout(clock, 
         assert await client.receive() == Close(1001, "idle for too long")
         assert trio.current_time() == near(30)
         assert (await server.wait_event(ActorEnded)).reason == Timeout("idle")
-        with pytest.raises(trio.TooSlowError):
-            await client.receive_control(timeout=0)
+        with pytest.raises(trio.EndOfChannel):
+            await client.receive_control()
 
 
 async def test_without_an_idle_timeout_silence_is_fine(clock, serve):
     async with serve(Quiet, idle_timeout=None) as server:
         client = await server.connect(automatic=False)
-        await trio.sleep(1e6)
+        await trio.sleep(1e5)
         await client.send("back")
         assert await client.receive() == "back"
 

@@ -1,7 +1,17 @@
 import pytest
 
+MESSAGES = {
+    "text": "hello",
+    "unicode": "grüße, 世界 🎈",
+    "no text": "",
+    "binary": b"\x00\xff",
+    "no bytes": b"",
+    "long text": "x" * 100_000,
+    "long binary": b"\x80" * 300_000,
+}
 
-@pytest.mark.parametrize("message", ["hello", "grüße, 世界 🎈", "", b"\x00\xff", b"", "x" * 100_000, b"\x80" * 300_000])
+
+@pytest.mark.parametrize("message", MESSAGES.values(), ids=MESSAGES)
 async def test_text_comes_back_as_text_and_binary_as_binary(serve_example, connect_client, message):
     server = serve_example("echo")
     async with connect_client(server.ws()) as client:

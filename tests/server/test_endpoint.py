@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import trio
+import trio.testing
 
 from actorws import Accept, App, Reject, Websocket, events
 from actorws.server.http import Response

@@ -7,6 +7,8 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import ExitStack
+from itertools import count
 from pathlib import Path
 from threading import Timer
 from typing import Any
@@ -85,7 +87,9 @@ class ServerProcess:
         return self._log.read_text()
 
     def stop(self) -> None:
-        """End it as Ctrl-C does, and see that it went well."""
+        """End it as Ctrl-C does, and see that it went well. Again: nothing."""
+        if self.process.returncode is not None:
+            return
         try:
             self.process.send_signal(signal.SIGINT)
             rest, _ = self.process.communicate(timeout=STOP_SECONDS)
@@ -101,23 +105,22 @@ class ServerProcess:
 @pytest.fixture
 def start_server(tmp_path: Path) -> Iterator[Callable[[Sequence[str]], ServerProcess]]:
     """Starts commands that serve; at the end of the test each must end cleanly on SIGINT, with status 0."""
-    servers: list[ServerProcess] = []
+    with ExitStack() as stack:
+        numbers = count(1)
 
-    def start(argv: Sequence[str]) -> ServerProcess:
-        servers.append(ServerProcess(argv, tmp_path / f"server{len(servers)}.log"))
-        return servers[-1]
+        def start(argv: Sequence[str]) -> ServerProcess:
+            server = ServerProcess(argv, tmp_path / f"server{next(numbers)}.log")
+            stack.callback(server.stop)
+            return server
 
-    yield start
-    for server in servers:
-        if server.process.returncode is None:
-            server.stop()
+        yield start
 
 
 @pytest.fixture
 def serve_example(start_server: Callable[[Sequence[str]], ServerProcess]) -> Callable[[str], ServerProcess]:
     """Starts ``examples/NAME.py`` on a free port by the command that its docstring gives."""
 
-    def start(name: str, port: int = 0) -> ServerProcess:
-        return start_server([sys.executable, "-m", "actorws", "serve", f"examples.{name}:app", "--port", str(port)])
+    def start(name: str) -> ServerProcess:
+        return start_server([sys.executable, "-m", "actorws", "serve", f"examples.{name}:app", "--port", "0"])
 
     return start

@@ -44,6 +44,8 @@ ENDING: Final = 4
 ENDED: Final = 8
 OVER: Final = CLOSING | ENDING | ENDED
 
+#: The state of an actor whose ``init`` waits for its worker: ended before that, it is not to be terminated.
+_NOT_BEGUN: Final = object()
 #: The callback for each kind of item.
 CALLBACKS: Final = ("init", "handle_client_message", "handle_server_message", "handle_drain")
 
@@ -79,6 +81,7 @@ class Actor:
     def start(self) -> None:
         """Call ``init``."""
         if self.kind.init_is_async:
+            self.state = _NOT_BEGUN
             self._put(INIT, None)
         else:
             self._run(INIT, None)
@@ -259,6 +262,7 @@ class Actor:
             return kind.handle_server_message(self.state, self.conn, payload)
         if item == DRAIN:
             return kind.handle_drain(self.state, self.conn)
+        self.state = None
         return kind.init(self.conn)
 
     def _take(self, item: int, result: Any) -> None:
@@ -317,7 +321,9 @@ class Actor:
         if self.status & OVER:
             return
         mailbox = self._wait()
-        if mailbox.offer((item, payload), size_of(payload), payload):
+        before = len(mailbox)
+        taken = mailbox.offer((item, payload), size_of(payload), payload)
+        if taken and (len(mailbox) > before or mailbox.policy != "drop_old"):
             return
         policy = policy_name(mailbox.policy)
         self.conn.runtime.emit(MailboxFull(self.conn, policy))
@@ -397,6 +403,9 @@ class Actor:
     def _terminate(self) -> None:
         """Call ``terminate``, or have a worker do it; no callback runs and none will."""
         self.status |= BUSY
+        if self.state is _NOT_BEGUN:
+            self.ended()
+            return
         if self.kind.terminate_is_async:
             self.conn.runtime.workers.start(_Terminate(self))
             return

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import socket as _socket
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from time import perf_counter
 from typing import TYPE_CHECKING
 
@@ -21,10 +21,11 @@ import trio
 
 from actorws.events import BackgroundCrashed
 from actorws.io.allocator import keep_freed_memory
-from actorws.io.readiness import READ, WRITE, Readiness
+from actorws.io.readiness import READ, WRITE, Readiness, is_readable
 from actorws.transports.wire import Wire
 
 if TYPE_CHECKING:
+    from actorws.actor.scheduler import Flushable
     from actorws.config import Backpressure
     from actorws.runtime import Runtime
     from actorws.transports.contract import Receiver
@@ -113,7 +114,7 @@ class Poller:
                     self.tick_began = clock()
                     try:
                         self._tick(events)
-                        more = scheduler.settle()
+                        more = scheduler.settle(flush_all)
                     finally:
                         scheduler.ticking = False
                     if more:
@@ -164,6 +165,34 @@ class Poller:
         for entry in list(self._by_fd.values()):
             entry.shut()
         self._readiness.close()
+
+
+def flush_all(wires: Sequence[Flushable]) -> None:
+    """Write what is pending on each wire: the hot end of a tick, ``PollerWire.flush`` without the calls."""
+    last: list[bytes] = []
+    data = b""
+    for wire in wires:
+        if type(wire) is not PollerWire or not wire.open or wire.corked > LARGE:
+            wire.flush()
+            continue
+        pending = wire.pending
+        if pending:
+            if len(pending) == 1:
+                data = pending[0]
+            elif pending != last:
+                # Members of a group mostly have the same output (as objects, so comparing them is quick).
+                data = b"".join(pending)
+            last = pending
+            wire.pending = None
+            try:
+                sent = wire.socket.send(data)
+            except BlockingIOError:
+                sent = 0
+            except OSError:
+                wire.broken()
+                continue
+            if sent != len(data):
+                wire.cut_short([data], sent)
 
 
 class _Listener:
@@ -300,6 +329,9 @@ class PollerWire(Wire):
             receiver.ended(error)
         self.shut()
 
+    def has_input(self) -> bool:
+        return not self.paused and is_readable(self.fd)
+
     def read_again(self) -> None:
         if self._behind != QUEUED:
             self._behind = QUEUED
@@ -308,39 +340,27 @@ class PollerWire(Wire):
     # Writing
 
     def flush(self) -> None:
-        # The hot path first: an open wire, little to write, and the kernel takes it.
         pending = self.pending
         self.pending = None
-        if pending and self.open and self.corked <= LARGE:
-            try:
-                data = pending[0] if len(pending) == 1 else b"".join(pending)
-                sent = self.socket.send(data)
-                if sent != len(data):
-                    self._flushed([data], sent)
-            except BlockingIOError:
-                self._flushed(pending, 0)
-            except OSError:
-                # Told by the next read, which is sure to come: epoll always reports a broken connection.
-                self._drop_output()
-        elif pending:
-            self._flush_otherwise(pending)
-
-    def _flush_otherwise(self, pending: list[bytes]) -> None:
+        if not pending or self.fd < 0:
+            return
         if self.queue is not None:
             self.put_all(pending)
-            return
-        if self.fd < 0:
             return
         try:
             sent = self.socket.sendmsg(pending[:MAX_BUFFERS])
         except BlockingIOError:
             sent = 0
         except OSError:
-            self._drop_output()
+            self.broken()
             return
-        self._flushed(pending, sent)
+        self.cut_short(pending, sent)
 
-    def _flushed(self, left: list[bytes], sent: int) -> None:
+    def broken(self) -> None:
+        """A write failed. The next read, which is sure to come, tells: epoll always reports a broken connection."""
+        self._drop_output()
+
+    def cut_short(self, left: list[bytes], sent: int) -> None:
         """A write was cut short, or may have been."""
         while left and sent >= len(left[0]):
             sent -= len(left[0])

@@ -10,12 +10,22 @@ import select
 import sys
 from typing import Final
 
-__all__ = ["READ", "WRITE", "Readiness", "is_supported"]
+__all__ = ["READ", "WRITE", "Readiness", "is_readable", "is_supported"]
 
 READ: Final = 1  # select.EPOLLIN
 WRITE: Final = 4  # select.EPOLLOUT
 
 is_supported = hasattr(select, "epoll") or hasattr(select, "kqueue")
+
+
+def is_readable(fd: int) -> bool:
+    """Whether ``fd`` has something to read right now, its end included. Where that can't be asked: no."""
+    if not hasattr(select, "poll"):  # pragma: no cover - Windows
+        return False
+    poll = select.poll()
+    poll.register(fd, select.POLLIN)
+    return bool(poll.poll(0))
+
 
 if sys.platform == "linux":
 

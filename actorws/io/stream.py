@@ -15,6 +15,7 @@ import trio
 
 from actorws.events import BackgroundCrashed
 from actorws.io.poller import READ_SIZE, RESET
+from actorws.io.readiness import is_readable
 from actorws.transports.contract import Receiver
 from actorws.transports.wire import Wire
 
@@ -117,6 +118,9 @@ class StreamWire(Wire):
             self.last_seen = trio.current_time()
             if not data:
                 self._eof = True
+            while data and self.paused and not self._leaving:
+                # Paused while it was being read: the actor has no room for it yet.
+                await self._wait_for_news()
             if not self._leaving:
                 self._hand_on(bytes(data))
         while not (self._leaving and self._all_written()):
@@ -209,6 +213,12 @@ class StreamWire(Wire):
         """What carries the stream."""
         return self._stream.transport_stream if isinstance(self._stream, trio.SSLStream) else self._stream
 
+    @property
+    def _tcp(self) -> trio.socket.SocketType | None:
+        """The socket at the bottom, if there is one."""
+        under = self._under.stream if isinstance(self._under, BelowTls) else self._under
+        return under.socket if isinstance(under, trio.SocketStream) else None
+
     def _all_written(self) -> bool:
         return self._writing is None and not self.pending
 
@@ -234,6 +244,10 @@ class StreamWire(Wire):
     def update(self) -> None:
         self._news.set()
 
+    def has_input(self) -> bool:
+        tcp = self._tcp
+        return not self.paused and tcp is not None and tcp.fileno() >= 0 and is_readable(tcp.fileno())
+
     def read_again(self) -> None:
         self._again = True
         self._news.set()
@@ -251,9 +265,9 @@ class StreamWire(Wire):
 
     def abort(self) -> None:
         self._drop_output()
-        under = self._under.stream if isinstance(self._under, BelowTls) else self._under
-        if isinstance(under, trio.SocketStream):
-            under.socket.setsockopt(_socket.SOL_SOCKET, _socket.SO_LINGER, RESET)
+        tcp = self._tcp
+        if tcp is not None and tcp.fileno() >= 0:
+            tcp.setsockopt(_socket.SOL_SOCKET, _socket.SO_LINGER, RESET)
         self.scope.cancel()
         self.shut()
 

@@ -48,6 +48,8 @@ __all__ = ["WebsocketTransport"]
 
 OPEN, CLOSING, CLOSED = ReadyState.OPEN, ReadyState.CLOSING, ReadyState.CLOSED
 
+#: Seconds to read what a client has sent that would be timed out otherwise.
+LATE = 0.1
 #: Payloads from this size on leave beside their header instead of being copied behind it.
 LARGE = 16 * 1024
 #: Chunks below this size are not counted one by one: a tick is bounded in time.
@@ -332,7 +334,11 @@ class WebsocketTransport(Transport):
             # We don't read, so we can't know; the actor is slow, not the client.
             self._watch(0.0)
         elif self._pinged_at is not None or (silent >= limit and not keepalive.send_pings):
-            self._timed_out("idle" if self._pinged_at is None else "ping")
+            if wire.has_input():
+                # It was us who were held up: what the client has said is still to be read.
+                self._within(LATE)
+            else:
+                self._timed_out("idle" if self._pinged_at is None else "ping")
         elif silent >= limit - min(keepalive.ping_margin, limit / 3) and keepalive.send_pings:
             wire.write(encode(Ping()))
             self._pinged_at = now

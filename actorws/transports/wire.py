@@ -213,6 +213,10 @@ class Wire:
         """Call the receiver's ``receive(b"")`` in the next tick: it holds complete frames back."""
         raise NotImplementedError  # pragma: no cover
 
+    def has_input(self) -> bool:
+        """Whether the peer has sent something that will be read."""
+        raise NotImplementedError  # pragma: no cover
+
     def flush(self) -> None:
         """Write what is pending; never raises, never waits."""
         raise NotImplementedError  # pragma: no cover

@@ -61,8 +61,8 @@ class Journal:
         started = [event.conn for event in events.seen if isinstance(event, ActorStarted)]
         ended = [event.conn for event in events.seen if isinstance(event, ActorEnded)]
         assert sorted(conn.id for conn in started) == sorted(conn.id for conn in ended)
-        assert Counter(started) == self._inits, "init is entered once for each client that is let in"
-        assert Counter(started) == self._ends, "terminate is called exactly once for each of them"
+        assert self._inits <= Counter(started), "init is entered once at most for each client that is let in"
+        assert self._inits == self._ends, "terminate is called exactly once for each whose init was entered"
 
 
 def instrumented(behaviour: type[Websocket], kind: str, journal: Journal) -> type[Websocket]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 import trio
 
-from actorws import Coalesce, Websocket
-from actorws.events import MailboxFull
+from actorws import Close, Coalesce, Websocket
+from actorws.events import ActorEnded, MailboxFull
+from actorws.protocol.codec import encode, mask
 
 
 class Busy(Websocket):
@@ -26,7 +27,7 @@ class Busy(Websocket):
         return [*seen, frame], []
 
     def handle_server_message(self, seen, conn, message):
-        return ([*seen, message], []) if message != "report" else (seen, ", ".join(map(str, seen[1:])))
+        return ([*seen, message], []) if message != "report" else (seen, ", ".join(str(item).strip() for item in seen[1:]))
 
 
 @pytest.fixture
@@ -170,22 +171,18 @@ async def quiet(value):
 
 
 async def test_a_close_that_was_read_with_a_full_mailbox_is_answered(clock, serve, busy):
-    from actorws.frames import Close
-    from actorws.protocol.codec import encode, mask
-
     async with serve(busy, mailbox_messages=3) as server:
         client = await busy_client(server, busy)
         frames = [encode(str(number)) for number in range(5)] + [encode(Close(4000))]
         await client.send_raw(b"".join(mask(frame, b"abcd") for frame in frames))
         assert (await client.wait_closed()).code == 4000
         busy.go.set()
+        await server.wait_event(ActorEnded)
     assert server.journal.terminated[0][0] == ["busy", "0", "1", "2", "3", "4"]
 
 
 async def test_a_client_that_goes_while_it_is_not_read_is_noticed(clock, serve, busy):
     """Its messages that were accepted are handled all the same."""
-    from actorws.events import ActorEnded
-
     async with serve(busy, mailbox_messages=2) as server:
         client = await busy_client(server, busy)
         await client.send("1")

@@ -10,7 +10,7 @@ A behaviour can give its own defaults in ``Websocket.options``. Must not know wh
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 from math import inf
 from typing import Any, Literal, TypeAlias
 
@@ -19,18 +19,33 @@ from attrs import field as attr
 
 from actorws.exceptions import ConfigError
 
-__all__ = ["Backpressure", "Coalesce", "Config", "Handshake", "Keepalive", "Limits", "Mailbox", "Timeouts"]
+__all__ = [
+    "Backpressure",
+    "Coalesce",
+    "Config",
+    "Handshake",
+    "Keepalive",
+    "Limits",
+    "Mailbox",
+    "OverflowPolicy",
+    "ServerConfig",
+    "Timeouts",
+]
 
 KiB = 1024
 MiB = 1024 * KiB
 
 
 def _number(minimum: float, *, none: bool = False) -> Callable[[Any, Attribute[Any], Any], None]:
+    """Checks a number; a whole one if the least it may be is one."""
+    kinds = (int,) if isinstance(minimum, int) else (int, float)
+    word = "a whole number" if isinstance(minimum, int) else "a number"
+
     def check(_: Any, attribute: Attribute[Any], value: Any) -> None:
         if none and value is None:
             return
-        if isinstance(value, bool) or not isinstance(value, int | float) or not minimum <= value < inf:
-            expected = f"a number of at least {minimum:g}" + (" or None" if none else "")
+        if isinstance(value, bool) or not isinstance(value, kinds) or not minimum <= value < inf:
+            expected = f"{word} of at least {minimum:g}" + (" or None" if none else "")
             raise ConfigError(f"{attribute.name} must be {expected}, not {value!r}")
 
     return check
@@ -39,6 +54,17 @@ def _number(minimum: float, *, none: bool = False) -> Callable[[Any, Attribute[A
 def _boolean(_: Any, attribute: Attribute[Any], value: Any) -> None:
     if not isinstance(value, bool):
         raise ConfigError(f"{attribute.name} must be True or False, not {value!r}")
+
+
+def _strings(value: Iterable[str]) -> tuple[str, ...]:
+    """Names in a tuple. Raises ``ConfigError`` for one string, whose letters nobody means."""
+    if isinstance(value, str):
+        raise ConfigError(f"expected several strings, such as ({value!r},), not {value!r}")
+    return tuple(value)
+
+
+def _optional_tuple(value: Iterable[str] | None) -> tuple[str, ...] | None:
+    return None if value is None else _strings(value)
 
 
 @frozen
@@ -129,11 +155,11 @@ class Mailbox:
 class Handshake:
     """Who may open a WebSocket."""
 
-    subprotocols: tuple[str, ...] = attr(default=(), converter=tuple)
+    subprotocols: tuple[str, ...] = attr(default=(), converter=_strings)
     """Those the server speaks, in its order of preference; the first that the client offers is chosen."""
     subprotocol_required: bool = attr(default=False, validator=_boolean)
     """Whether a client without a common subprotocol gets 400."""
-    allowed_origins: tuple[str, ...] | None = attr(default=None, converter=lambda v: None if v is None else tuple(v))
+    allowed_origins: tuple[str, ...] | None = attr(default=None, converter=_optional_tuple)
     """Origins of pages that may connect, such as ``https://example.org``, beside the request's own host.
     ``("*",)`` lets every page in. Requests without an Origin don't come from a browser and are let in."""
 
@@ -160,13 +186,15 @@ class Config:
         return evolve(self, **{group: evolve(getattr(self, group), **changed) for group, changed in groups.items()})
 
 
-_GROUP_OF = {
-    option.name: group.name
-    for group, kind in zip(
-        fields(Config), (Limits, Timeouts, Keepalive, Backpressure, Mailbox, Handshake), strict=True
-    )
-    for option in fields(kind)
+_GROUPS: dict[str, type] = {
+    "limits": Limits,
+    "timeouts": Timeouts,
+    "keepalive": Keepalive,
+    "backpressure": Backpressure,
+    "mailbox": Mailbox,
+    "handshake": Handshake,
 }
+_GROUP_OF = {option.name: group for group, kind in _GROUPS.items() for option in fields(kind)}
 
 
 @frozen(kw_only=True)

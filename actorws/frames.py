@@ -115,4 +115,4 @@ class Pong:
 Frame: TypeAlias = str | bytes | bytearray | memoryview | Close | Ping | Pong
 
 #: What a callback may return beside its state: nothing, one frame, or several in order.
-Frames: TypeAlias = None | Frame | Sequence[Frame]
+Frames: TypeAlias = Frame | Sequence[Frame] | None

@@ -56,7 +56,7 @@ class Runtime:
         if self._on_event is not None:
             try:
                 self._on_event(event)
-            except Exception:  # noqa: S110
+            except Exception:
                 pass
 
     def next_serial(self) -> int:

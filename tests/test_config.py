@@ -99,15 +99,25 @@ def test_a_number_below_its_bound_is_refused_by_name_and_value(
 ) -> None:
     with pytest.raises(ConfigError) as caught:
         make(**{name: below})
-    assert str(caught.value).startswith(f"{name} must be a number of at least {least:g}")
+    kind = "whole number" if type(least) is int else "number"
+    assert str(caught.value).startswith(f"{name} must be a {kind} of at least {least:g}")
     assert str(caught.value).endswith(f"not {below!r}")
 
 
 @numbers
 @pytest.mark.parametrize("value", ["5", True, inf, nan, [1], 1j])
 def test_what_is_no_finite_number_is_refused(make: Any, name: str, least: float, below: float, value: object) -> None:
-    with pytest.raises(ConfigError, match=f"{name} must be a number"):
+    with pytest.raises(ConfigError, match=f"{name} must be a (whole )?number"):
         make(**{name: value})
+
+
+@numbers
+def test_half_of_something_countable_is_refused(make: Any, name: str, least: float, below: float) -> None:
+    if type(least) is int:
+        with pytest.raises(ConfigError, match=f"{name} must be a whole number"):
+            make(**{name: 1.5})
+    else:
+        assert value_of(make(**{name: 1.5}), name) == 1.5
 
 
 @numbers
@@ -115,7 +125,7 @@ def test_none_is_taken_only_where_it_means_without_limit(make: Any, name: str, l
     if name in NONE_ALLOWED:
         assert value_of(make(**{name: None}), name) is None
     else:
-        with pytest.raises(ConfigError, match=f"{name} must be a number of at least [0-9.]+, not None"):
+        with pytest.raises(ConfigError, match=f"{name} must be a (whole )?number of at least [0-9.]+, not None"):
             make(**{name: None})
 
 

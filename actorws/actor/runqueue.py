@@ -9,13 +9,13 @@ left a group since the message was published is skipped. Must not know wires or 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from actorws.events import BackgroundCrashed, Emit, SlowCallback
 from actorws.frames import Close
-from actorws.protocol.codec import encode
+from actorws.protocol.encoder import encode
 
 if TYPE_CHECKING:
     from actorws.actor.actor import Actor
@@ -136,6 +136,8 @@ class RunQueue:
             messages = everything
             if group is not None and group.version != version:
                 messages = [item for item, entry in zip(everything, run, strict=True) if _is_wanted(actor, group, entry)]
+                if not messages:
+                    continue
             conn = actor.conn
             actor.deliver(messages)
             now = perf_counter()

@@ -1,4 +1,4 @@
-"""Frame codec: bytes of one peer to messages and control frames, and back (RFC 6455 section 5).
+"""Frame codec, the parsing half: bytes of one peer to messages and control frames (RFC 6455 section 5).
 
 Rule owned here: every rule about a frame's header and payload; what ``Decoder`` hands out is valid. It parses all
 complete frames of a read in one pass and makes no object per data frame but its payload; checks and limits act on
@@ -8,20 +8,27 @@ cost 3-11 us, this loop under 1 us. Must not know about sockets, actors or what 
 
 from __future__ import annotations
 
-from codecs import IncrementalDecoder, getincrementaldecoder
 from typing import TypeAlias
 
 from actorws.exceptions import ProtocolError
-from actorws.frames import Close, CloseCode, Frame, Ping, Pong, is_sendable
-from actorws.protocol.masking import apply_mask, rotate
+from actorws.frames import CloseCode, Ping, Pong, is_sendable
+from actorws.protocol.masking import apply_mask
+from actorws.protocol.opcodes import (
+    BINARY,
+    CLOSE,
+    CONTINUATION,
+    FIN,
+    FIN_BINARY,
+    FIN_TEXT,
+    MASKED,
+    PING,
+    PONG,
+    TEXT,
+)
+from actorws.protocol.payload import Gather, Message, invalid_utf8, text, utf8_decoder
 from actorws.reasons import Remote
 
-__all__ = ["FRAMES_PER_READ", "Decoder", "DecoderRules", "Received", "encode", "encode_close", "header", "mask"]
-
-CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0x0, 0x1, 0x2, 0x8, 0x9, 0xA
-FIN = 0x80
-MASKED = 0x80
-FIN_TEXT, FIN_BINARY = FIN | TEXT, FIN | BINARY
+__all__ = ["FRAMES_PER_READ", "Decoder", "DecoderRules", "Received"]
 
 #: Fairness: frames that one call of ``receive`` hands out at most, fragments counted. (Reads without a bound of tiny
 #: frames delayed other clients by 120-640 ms under a flood, bounded ones by 1-2 ms.)
@@ -29,10 +36,6 @@ FRAMES_PER_READ = 256
 #: Unfinished binary frames up to this size are kept as raw bytes and parsed again when more has come; larger ones
 #: are gathered, so that a payload that trickles in costs no more than it should.
 TAIL_SIZE = 4096
-#: The first room made for a payload that is announced but hasn't come: a header alone must not cost much memory.
-FIRST_ROOM = 64 * 1024
-
-_Utf8 = getincrementaldecoder("utf-8")
 
 #: What comes out: a whole text or binary message, a control frame, or how the peer closed.
 Received: TypeAlias = str | bytes | Ping | Pong | Remote
@@ -69,8 +72,8 @@ class Decoder:
         #: Whether something of the last reads bears on the next: a tail, a message or payload begun, a flag that is set.
         self._unfinished = False
         self._tail = b""
-        self._gather: _Gather | None = None
-        self._message: _Message | None = None
+        self._gather: Gather | None = None
+        self._message: Message | None = None
 
     def receive(self, data: bytes) -> list[Received]:
         """Take what the peer sent; return what is complete, in order. Never raises for what a peer sends."""
@@ -85,9 +88,7 @@ class Decoder:
                 except UnicodeDecodeError:
                     pass  # found again, and told, below
         received = self._receive(data)
-        self._unfinished = bool(
-            self.attention or self._tail or self._gather is not None or self._message is not None
-        )
+        self._unfinished = bool(self.attention or self._tail or self._gather is not None or self._message is not None)
         return received
 
     def _receive(self, data: bytes) -> list[Received]:
@@ -141,7 +142,7 @@ class Decoder:
                     try:
                         append(unmask(data[start:stop], data[start - 4 : start]).decode())
                     except UnicodeDecodeError:
-                        raise _invalid_utf8() from None
+                        raise invalid_utf8() from None
                 else:
                     stop = self._frame(data, position, received)
             else:
@@ -238,10 +239,10 @@ class Decoder:
         """A whole data frame: a message, or a fragment of one."""
         message = self._message
         if message is None and fin:
-            received.append(_text(payload) if opcode == TEXT else payload)
+            received.append(text(payload) if opcode == TEXT else payload)
             return
         if message is None:
-            message = self._message = _Message(_utf8_decoder(opcode == TEXT))
+            message = self._message = Message(utf8_decoder(opcode == TEXT))
         message.add(payload, bool(fin))
         if fin:
             self._message = None
@@ -271,8 +272,8 @@ class Decoder:
     def _begin_gather(self, fin: int, opcode: int, key: bytes, length: int, data: bytes, start: int) -> None:
         # The text of an unfinished frame is checked as it comes: an error is told at once, not a megabyte later.
         message = self._message
-        utf8 = _utf8_decoder(opcode == TEXT) if message is None else message.utf8
-        self._gather = _Gather(fin, opcode, key, length, utf8)
+        utf8 = utf8_decoder(opcode == TEXT) if message is None else message.utf8
+        self._gather = Gather(fin, opcode, key, length, utf8)
         self.attention = True
         self._gather.take(data[start:])
         self._gather.check()
@@ -289,10 +290,10 @@ class Decoder:
             message = self._message
             payload = gather.payload()
             if message is None and gather.fin:
-                received.append(_text(payload) if gather.opcode == TEXT else payload)
+                received.append(text(payload) if gather.opcode == TEXT else payload)
                 return True
             if message is None:
-                message = self._message = _Message(gather.utf8)
+                message = self._message = Message(gather.utf8)
             message.add(payload, bool(gather.fin), checked=True)
             if gather.fin:
                 self._message = None
@@ -312,96 +313,6 @@ class Decoder:
         self._gather = self._message = None
 
 
-class _Message:
-    """The fragments of one message, as far as they have come."""
-
-    __slots__ = ("parts", "size", "utf8")
-
-    def __init__(self, utf8: IncrementalDecoder | None) -> None:
-        self.parts: list[bytes] = []
-        self.size = 0
-        #: Of a text message, checks the fragments as they come.
-        self.utf8 = utf8
-
-    def add(self, payload: bytes, last: bool, *, checked: bool = False) -> None:
-        self.parts.append(payload)
-        self.size += len(payload)
-        if self.utf8 is not None:
-            _check_utf8(self.utf8, b"" if checked else payload, last)
-
-    def whole(self) -> str | bytes:
-        payload = b"".join(self.parts)
-        return payload.decode() if self.utf8 is not None else payload
-
-
-class _Gather:
-    """A large payload, gathered masked in one buffer and unmasked once."""
-
-    __slots__ = ("buffer", "checked", "fin", "key", "length", "opcode", "size", "utf8")
-
-    def __init__(self, fin: int, opcode: int, key: bytes, length: int, utf8: IncrementalDecoder | None) -> None:
-        self.fin = fin
-        self.opcode = opcode
-        self.key = key
-        self.length = length
-        self.utf8 = utf8
-        self.size = 0
-        self.checked = 0
-        self.buffer = bytearray(min(length, FIRST_ROOM))
-
-    def room(self) -> memoryview:
-        if self.size == len(self.buffer):
-            self._grow(self.size + 1)
-        return memoryview(self.buffer)[self.size :]
-
-    def _grow(self, needed: int) -> None:
-        # Four times what has come, at most what was announced: memory stays in proportion to what the peer has sent.
-        self.buffer.extend(bytes(min(self.length, max(needed, 4 * self.size)) - len(self.buffer)))
-
-    def take(self, data: bytes) -> int:
-        """Add what of ``data`` belongs to the payload; return how much that is."""
-        count = min(len(data), self.length - self.size)
-        if self.size + count > len(self.buffer):
-            self._grow(self.size + count)
-        self.buffer[self.size : self.size + count] = data if count == len(data) else data[:count]
-        self.size += count
-        return count
-
-    def check(self) -> None:
-        """Check the text that has come since the last call."""
-        if self.utf8 is not None and self.checked < self.size:
-            piece = bytes(memoryview(self.buffer)[self.checked : self.size])
-            if self.key:
-                piece = apply_mask(piece, rotate(self.key, self.checked))
-            self.checked = self.size
-            _check_utf8(self.utf8, piece, False)
-
-    def payload(self) -> bytes:
-        return apply_mask(self.buffer, self.key) if self.key else bytes(self.buffer)
-
-
-def _utf8_decoder(text: bool) -> IncrementalDecoder | None:
-    return _Utf8() if text else None
-
-
-def _check_utf8(utf8: IncrementalDecoder, payload: bytes, last: bool) -> None:
-    try:
-        utf8.decode(payload, last)
-    except UnicodeDecodeError:
-        raise _invalid_utf8() from None
-
-
-def _text(payload: bytes) -> str:
-    try:
-        return payload.decode()
-    except UnicodeDecodeError:
-        raise _invalid_utf8() from None
-
-
-def _invalid_utf8() -> ProtocolError:
-    return ProtocolError(CloseCode.INVALID_PAYLOAD, "a text message is not UTF-8 (RFC 6455 section 8.1)")
-
-
 def _error(message: str, section: str) -> ProtocolError:
     return ProtocolError(CloseCode.PROTOCOL_ERROR, f"{message} (RFC 6455 section {section})")
 
@@ -415,62 +326,4 @@ def _parse_close(payload: bytes) -> Remote:
     code = int.from_bytes(payload[:2], "big")
     if not is_sendable(code):
         raise _error(f"close code {code} may not be sent", "7.4")
-    return Remote(code, _text(payload[2:]))
-
-
-# Encoding
-
-#: Headers of the server's small frames: most frames on most wires.
-TEXT_HEADERS = [bytes((FIN_TEXT, length)) for length in range(126)]
-BINARY_HEADERS = [bytes((FIN_BINARY, length)) for length in range(126)]
-
-
-def header(opcode: int, length: int) -> bytes:
-    """The header of a whole, unmasked frame."""
-    if length < 126:
-        return bytes((FIN | opcode, length))
-    if length < 65536:
-        return bytes((FIN | opcode, 126, length >> 8, length & 0xFF))
-    return bytes((FIN | opcode, 127)) + length.to_bytes(8, "big")
-
-
-def payload_of(frame: Frame) -> tuple[int, bytes]:
-    """The opcode and payload of a frame; its items in C order where it is a memoryview.
-
-    Raises ``TypeError`` for what is no frame and ``UnicodeEncodeError`` for a str with surrogates.
-    """
-    kind = type(frame)
-    if kind is str:
-        return TEXT, frame.encode()  # type: ignore[union-attr]
-    if kind is bytes:
-        return BINARY, frame  # type: ignore[return-value]
-    if isinstance(frame, Close):
-        return CLOSE, frame.code.to_bytes(2, "big") + frame.reason.encode()
-    if isinstance(frame, Ping):
-        return PING, frame.data
-    if isinstance(frame, Pong):
-        return PONG, frame.data
-    if isinstance(frame, str):
-        return TEXT, frame.encode()
-    if isinstance(frame, bytes | bytearray | memoryview):
-        return BINARY, bytes(frame)
-    raise TypeError(f"a frame must be str, bytes-like, Close, Ping or Pong, not {type(frame).__name__}: {frame!r:.80}")
-
-
-def encode(frame: Frame) -> bytes:
-    """The bytes of a frame from a server, which are the same for every client (servers don't mask)."""
-    opcode, payload = payload_of(frame)
-    return header(opcode, len(payload)) + payload
-
-
-def encode_close(code: int, reason: str = "") -> bytes:
-    """A Close frame; without payload for 1005, which is never on the wire."""
-    if code == CloseCode.NO_STATUS:
-        return header(CLOSE, 0)
-    return encode(Close(code, reason))
-
-
-def mask(frame: bytes, key: bytes) -> bytes:
-    """An encoded frame as a client sends it, masked with the four bytes of ``key``."""
-    start = {126: 4, 127: 10}.get(frame[1], 2)
-    return bytes((frame[0], frame[1] | MASKED)) + frame[2:start] + key + apply_mask(frame[start:], key)
+    return Remote(code, text(payload[2:]))

@@ -102,7 +102,7 @@ def open_unix(path: str | Path, backlog: int | None) -> _socket.socket:
         socket.listen(_socket.SOMAXCONN if backlog is None else backlog)
     except OSError as error:
         socket.close()
-        raise OSError(error.errno, f"{error.strerror}: {path}") from None
+        raise OSError(error.errno, f"{error.strerror or error}: {path}") from None
     return socket
 
 

@@ -17,7 +17,8 @@ import trio
 
 from actorws.exceptions import ProtocolError
 from actorws.frames import Close, CloseCode, Frame, Ping, Pong
-from actorws.protocol.codec import Decoder, DecoderRules, encode, encode_close, mask
+from actorws.protocol.codec import Decoder, DecoderRules
+from actorws.protocol.encoder import encode, encode_close, mask
 from actorws.protocol.handshake import accept_key
 from actorws.reasons import Remote
 from actorws.testing.http import Answer, Refused, read_answer, request_bytes
@@ -26,7 +27,7 @@ from actorws.testing.memory import MemoryStream
 if TYPE_CHECKING:
     from actorws.conn import Conn
 
-__all__ = ["PATIENCE", "Client", "open_client"]
+__all__ = ["PATIENCE", "Client", "open_client", "reset"]
 
 #: Seconds that a test waits for something before it fails: more than the longest default timeout.
 PATIENCE = 100.0
@@ -57,13 +58,26 @@ async def open_client(
         fields["Sec-WebSocket-Protocol"] = ", ".join(subprotocols)
     given = {name.lower() for name in headers}
     fields = {name: value for name, value in fields.items() if name.lower() not in given}
-    await stream.send_all(request_bytes("GET", path, {**fields, **headers}))
-    answer, rest = await read_answer(stream)
-    if answer.status != 101:
-        await stream.aclose()
-        raise Refused(answer)
+    try:
+        await stream.send_all(request_bytes("GET", path, {**fields, **headers}))
+        answer, rest = await read_answer(stream)
+        if answer.status != 101:
+            raise Refused(answer)
+    except BaseException:
+        await trio.aclose_forcefully(stream)
+        raise
     assert answer.headers["sec-websocket-accept"] == accept_key(_KEY)
     return Client(nursery, stream, answer, rest, automatic=automatic)
+
+
+def reset(stream: trio.abc.Stream) -> None:
+    """End a connection as a machine does that has lost it: by TCP's RST, without waiting."""
+    if isinstance(stream, MemoryStream):
+        stream.reset()
+    else:
+        assert isinstance(stream, trio.SocketStream), f"can't reset {stream!r}"
+        stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        stream.socket.close()
 
 
 class Client:
@@ -194,12 +208,7 @@ class Client:
 
     def abort(self) -> None:
         """Vanish: TCP is reset, nothing is said."""
-        if isinstance(self._stream, MemoryStream):
-            self._stream.reset()
-        else:
-            assert isinstance(self._stream, trio.SocketStream)
-            self._stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            self._stream.socket.close()
+        reset(self._stream)
 
     # The task that reads
 

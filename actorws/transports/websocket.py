@@ -24,15 +24,8 @@ from actorws.conn import ReadyState, SendStatus
 from actorws.events import OutputFull, ProtocolViolated, SlowCallback
 from actorws.exceptions import InvalidReturn, ProtocolError
 from actorws.frames import MAX_CLOSE_REASON, Close, CloseCode, Frame, Ping, Pong
-from actorws.protocol.codec import (
-    BINARY_HEADERS,
-    Decoder,
-    Received,
-    encode,
-    encode_close,
-    header,
-    payload_of,
-)
+from actorws.protocol.codec import Decoder, Received
+from actorws.protocol.encoder import BINARY_HEADERS, encode, encode_close, header, payload_of
 from actorws.reasons import Error, Overflow, Remote, Stop, Timeout
 from actorws.transports.contract import Transport
 from actorws.transports.wire import MAILBOX, OUTPUT, Wire

@@ -75,7 +75,7 @@ async def test_what_a_callback_raises_ends_its_actor_with_1011(clock, serve, whe
 
 async def test_the_state_before_the_crash_is_the_last_one_returned(clock, serve):
     """Messages of the same read that were handled before it count."""
-    from actorws.protocol.codec import encode, mask
+    from actorws.protocol.encoder import encode, mask
 
     class Counter(Websocket):
         def init(self, conn):

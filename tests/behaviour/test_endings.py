@@ -22,7 +22,7 @@ from actorws import (
     Websocket,
 )
 from actorws.events import ActorCrashed, ActorEnded, ProtocolViolated
-from actorws.protocol.codec import encode, mask
+from actorws.protocol.encoder import encode, mask
 
 
 class Chatty(Websocket):

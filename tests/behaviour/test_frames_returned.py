@@ -92,7 +92,7 @@ async def test_nothing_is_handled_behind_a_close(clock, serve):
     """Messages that were read together with the one that led to the Close are dropped."""
     async with serve(returning(("last", Close()))) as server:
         client = await server.connect()
-        from actorws.protocol.codec import encode, mask
+        from actorws.protocol.encoder import encode, mask
 
         await client.send_raw(b"".join(mask(encode(text), b"abcd") for text in ("go", "never", "never")))
         await client.wait_closed()

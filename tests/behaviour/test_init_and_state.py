@@ -80,7 +80,7 @@ async def test_what_comes_during_init_waits_in_order(clock, serve):
 
 async def test_bytes_behind_the_handshake_are_the_first_message(clock, serve):
     """A client that doesn't wait for the 101 loses nothing."""
-    from actorws.protocol.codec import encode, mask
+    from actorws.protocol.encoder import encode, mask
     from actorws.testing.http import read_answer, request_bytes
 
     head = request_bytes(

@@ -7,7 +7,7 @@ import trio
 
 from actorws import Close, Ping, Pong, Timeout, Websocket
 from actorws.events import ActorEnded
-from actorws.protocol.codec import encode, mask
+from actorws.protocol.encoder import encode, mask
 
 
 class Quiet(Websocket):

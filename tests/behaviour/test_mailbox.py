@@ -7,7 +7,7 @@ import trio
 
 from actorws import Close, Coalesce, Websocket
 from actorws.events import ActorEnded, MailboxFull
-from actorws.protocol.codec import encode, mask
+from actorws.protocol.encoder import encode, mask
 
 
 class Busy(Websocket):

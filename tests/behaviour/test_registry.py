@@ -6,7 +6,7 @@ import pytest
 import trio
 
 from actorws import App, Close, NameTaken, Remote, SendStatus, Websocket, testing
-from actorws.events import ActorEnded, BackgroundCrashed
+from actorws.events import ActorCrashed, ActorEnded, BackgroundCrashed
 
 
 class Member(Websocket):
@@ -93,12 +93,9 @@ async def test_exclude_leaves_one_out(clock, serve):
         assert [await other.receive(), await other.receive()] == ["message first", "message third"]
 
 
-@pytest.mark.parametrize("waiting", [True, False])
+@pytest.mark.parametrize("kind, waiting", [("def", False), ("async def", False), ("async def", True)])
 async def test_sending_from_every_place(clock, serve, waiting, kind):
     """From init, from callbacks, from terminate, from a task beside them; the waiting forms where there is ``async``."""
-    if waiting and kind == "def":
-        pytest.skip("needs async callbacks")
-
     class Everywhere(Websocket):
         def init(self, conn):
             conn.publish_nowait("log", f"init {conn.path}")
@@ -253,8 +250,7 @@ async def test_a_message_without_a_callback_for_it_is_a_crash_that_says_so(clock
         client = await server.connect()
         await server.runtime.group.publish("all", "hello")
         assert await client.receive() == Close(1011)
-        exception = server.journal.terminated[0][1].exception if server.journal.terminated else None
-        assert exception is None or "'hello'" in str(exception)
+        assert "Deaf got the message 'hello'" in str((await server.wait_event(ActorCrashed)).exception)
 
 
 async def test_what_is_published_with_one_call_is_one_tick(clock, serve):

@@ -8,18 +8,10 @@ from array import array
 import pytest
 
 from actorws.frames import Close, Ping, Pong
-from actorws.protocol import codec
-from actorws.protocol.codec import (
-    FIRST_ROOM,
-    FRAMES_PER_READ,
-    TAIL_SIZE,
-    Decoder,
-    DecoderRules,
-    encode,
-    encode_close,
-    header,
-    mask,
-)
+from actorws.protocol import payload
+from actorws.protocol.codec import FRAMES_PER_READ, TAIL_SIZE, Decoder, DecoderRules
+from actorws.protocol.encoder import encode, encode_close, header, mask
+from actorws.protocol.payload import FIRST_ROOM
 from actorws.reasons import Remote
 
 KEY = b"\x37\xfa\x21\x3d"
@@ -589,9 +581,9 @@ def test_after_an_error_or_a_close_no_payload_is_kept(last):
 def test_a_payload_that_trickles_in_is_unmasked_once_and_checked_once(monkeypatch, first, passes, size):
     """So the work grows with the payload, not with its square."""
     unmasked, grown = [], []
-    apply_mask, grow = codec.apply_mask, codec._Gather._grow
+    apply_mask, grow = payload.apply_mask, payload.Gather._grow
     monkeypatch.setattr(codec, "apply_mask", lambda data, key: unmasked.append(len(data)) or apply_mask(data, key))
-    monkeypatch.setattr(codec._Gather, "_grow", lambda self, needed: grown.append(needed) or grow(self, needed))
+    monkeypatch.setattr(payload.Gather, "_grow", lambda self, needed: grown.append(needed) or grow(self, needed))
     length = 400_000
     assert len(in_pieces(a_decoder(), frame(first, bytes(length), NULL_KEY), size)) == 1
     assert sum(unmasked) == passes * length
@@ -600,7 +592,7 @@ def test_a_payload_that_trickles_in_is_unmasked_once_and_checked_once(monkeypatc
 
 def test_fragments_that_trickle_in_are_checked_once(monkeypatch):
     unmasked = []
-    apply_mask = codec.apply_mask
+    apply_mask = payload.apply_mask
     monkeypatch.setattr(codec, "apply_mask", lambda data, key: unmasked.append(len(data)) or apply_mask(data, key))
     wire = frame(0x01, b"x" * 9000) + frame(0x00, b"y" * 9000) + frame(0x80, b"z" * 9000)
     assert in_pieces(a_decoder(), wire, 10) == ["x" * 9000 + "y" * 9000 + "z" * 9000]

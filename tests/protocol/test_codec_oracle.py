@@ -23,7 +23,8 @@ from wsproto.connection import CLIENT, SERVER, Connection
 from wsproto.frame_protocol import FrameProtocol, ParseFailed
 
 from actorws.frames import Close, Ping, Pong, is_sendable
-from actorws.protocol.codec import Decoder, DecoderRules, encode, mask
+from actorws.protocol.codec import Decoder, DecoderRules
+from actorws.protocol.encoder import encode, mask
 from actorws.reasons import Remote
 
 ENOUGH = 2**63

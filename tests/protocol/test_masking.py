@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from websockets.utils import apply_mask as pure_apply_mask
 
 from actorws.protocol import codec, masking
-from actorws.protocol.codec import Decoder, DecoderRules, encode, mask
+from actorws.protocol.codec import Decoder, DecoderRules
+from actorws.protocol.encoder import encode, mask
 from actorws.protocol.masking import apply_mask, rotate
 
 keys = st.binary(min_size=4, max_size=4)

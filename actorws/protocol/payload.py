@@ -1,0 +1,110 @@
+"""Payloads that come in pieces: fragmented messages, and large frames over many reads.
+
+Rules owned here: memory stays in proportion to what the peer has really sent; a large payload is gathered once and
+unmasked once, so that its cost is linear; text is checked as it comes. Must not know frame headers.
+"""
+
+from __future__ import annotations
+
+from codecs import IncrementalDecoder, getincrementaldecoder
+
+from actorws.exceptions import ProtocolError
+from actorws.frames import CloseCode
+from actorws.protocol.masking import apply_mask, rotate
+
+__all__ = ["FIRST_ROOM", "Gather", "Message", "invalid_utf8", "text", "utf8_decoder"]
+
+#: The first room made for a payload that is announced but hasn't come: a header alone must not cost much memory.
+FIRST_ROOM = 64 * 1024
+
+_Utf8 = getincrementaldecoder("utf-8")
+
+
+class Message:
+    """The fragments of one message, as far as they have come."""
+
+    __slots__ = ("parts", "size", "utf8")
+
+    def __init__(self, utf8: IncrementalDecoder | None) -> None:
+        self.parts: list[bytes] = []
+        self.size = 0
+        #: Of a text message, checks the fragments as they come.
+        self.utf8 = utf8
+
+    def add(self, payload: bytes, last: bool, *, checked: bool = False) -> None:
+        self.parts.append(payload)
+        self.size += len(payload)
+        if self.utf8 is not None:
+            check_utf8(self.utf8, b"" if checked else payload, last)
+
+    def whole(self) -> str | bytes:
+        payload = b"".join(self.parts)
+        return payload.decode() if self.utf8 is not None else payload
+
+
+class Gather:
+    """A large payload, gathered masked in one buffer and unmasked once."""
+
+    __slots__ = ("buffer", "checked", "fin", "key", "length", "opcode", "size", "utf8")
+
+    def __init__(self, fin: int, opcode: int, key: bytes, length: int, utf8: IncrementalDecoder | None) -> None:
+        self.fin = fin
+        self.opcode = opcode
+        self.key = key
+        self.length = length
+        self.utf8 = utf8
+        self.size = 0
+        self.checked = 0
+        self.buffer = bytearray(min(length, FIRST_ROOM))
+
+    def room(self) -> memoryview:
+        if self.size == len(self.buffer):
+            self._grow(self.size + 1)
+        return memoryview(self.buffer)[self.size :]
+
+    def _grow(self, needed: int) -> None:
+        # Four times what has come, at most what was announced: memory stays in proportion to what the peer has sent.
+        self.buffer.extend(bytes(min(self.length, max(needed, 4 * self.size)) - len(self.buffer)))
+
+    def take(self, data: bytes) -> int:
+        """Add what of ``data`` belongs to the payload; return how much that is."""
+        count = min(len(data), self.length - self.size)
+        if self.size + count > len(self.buffer):
+            self._grow(self.size + count)
+        self.buffer[self.size : self.size + count] = data if count == len(data) else data[:count]
+        self.size += count
+        return count
+
+    def check(self) -> None:
+        """Check the text that has come since the last call."""
+        if self.utf8 is not None and self.checked < self.size:
+            piece = bytes(memoryview(self.buffer)[self.checked : self.size])
+            if self.key:
+                piece = apply_mask(piece, rotate(self.key, self.checked))
+            self.checked = self.size
+            check_utf8(self.utf8, piece, False)
+
+    def payload(self) -> bytes:
+        return apply_mask(self.buffer, self.key) if self.key else bytes(self.buffer)
+
+
+def utf8_decoder(text: bool) -> IncrementalDecoder | None:
+    return _Utf8() if text else None
+
+
+def check_utf8(utf8: IncrementalDecoder, payload: bytes, last: bool) -> None:
+    try:
+        utf8.decode(payload, last)
+    except UnicodeDecodeError:
+        raise invalid_utf8() from None
+
+
+def text(payload: bytes) -> str:
+    try:
+        return payload.decode()
+    except UnicodeDecodeError:
+        raise invalid_utf8() from None
+
+
+def invalid_utf8() -> ProtocolError:
+    return ProtocolError(CloseCode.INVALID_PAYLOAD, "a text message is not UTF-8 (RFC 6455 section 8.1)")

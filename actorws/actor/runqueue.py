@@ -164,8 +164,10 @@ class RunQueue:
                 for entry, chunk in zip(run, chunks, strict=True):
                     if _is_wanted(actor, group, entry):
                         actor.deliver_frames((entry[2],), (chunk,), chunk)
-            else:
+            elif actor.status:
                 actor.deliver_frames(frames, chunks, together)
+            else:
+                actor.transport.send_encoded(frames, chunks, together)
             if not index & 31 and perf_counter() > deadline and index < len(targets):
                 self._index = index
                 return False

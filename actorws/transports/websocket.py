@@ -155,6 +155,7 @@ class WebsocketTransport(Transport):
         self.wire.runtime.wheel.cancel(self)
         # Cycles are cut, so that memory is back without the garbage collector.
         self.wire = None  # type: ignore[assignment]
+        self.actor = None  # type: ignore[assignment]
 
     # From the actor
 
@@ -232,10 +233,13 @@ class WebsocketTransport(Transport):
         if self.ready_state is not OPEN:
             return
         if wire.open and len(together) < LARGE:
-            if wire.pending is None or len(together) > SMALL:
-                wire.cork(together)
+            if wire.pending is None:
+                # ``wire.cork`` spelled out: this is run for every member, always inside a tick.
+                wire.pending = [together]
+                wire.corked = len(together)
+                wire.runtime.scheduler.dirty.append(wire)
             else:
-                wire.pending.append(together)
+                wire.cork(together)
         else:
             for frame, chunk in zip(frames, chunks, strict=True):
                 self._offer((chunk,), frame)

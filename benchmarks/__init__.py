@@ -1,0 +1,1 @@
+"""Measurements of actorws against itself; each states what it compares with."""

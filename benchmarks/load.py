@@ -1,4 +1,6 @@
-"""Clients for a measurement: ``python -m benchmarks.load PORT CONNECTIONS WINDOW FAN SECONDS`` prints messages received.
+"""Clients for a measurement; prints how many messages they received.
+
+    python -m benchmarks.load PORT CONNECTIONS WINDOW FAN SECONDS
 
 Each keeps WINDOW messages of 32 bytes in flight; with FAN 1 only the first one sends, one message at a time, and all
 receive what comes of it. Blocking sockets and no parser: what comes is counted in bytes of the first answer's size.
@@ -12,9 +14,9 @@ import sys
 import time
 
 REQUEST = (
-    "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
-).encode()
+    b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+)
 #: A text message of 32 bytes under a mask of zeros.
 MESSAGE = bytes((0x81, 0x80 | 32)) + bytes(4) + b"x" * 32
 
@@ -43,7 +45,7 @@ def run(port: int, connections: int, window: int, fan: bool, seconds: float) -> 
     senders = clients[:1] if fan else clients
     selector = selectors.DefaultSelector()
     for client in clients:
-        selector.register(client, selectors.EVENT_READ)
+        selector.register(client, selectors.EVENT_READ, client)
     for client in senders:
         client.sendall(MESSAGE * window)
     size = received = 0
@@ -51,8 +53,7 @@ def run(port: int, connections: int, window: int, fan: bool, seconds: float) -> 
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         for key, _ in selector.select(0.1):
-            client = key.fileobj
-            assert isinstance(client, socket.socket)
+            client = key.data
             data = client.recv(1 << 18)
             size = size or size_of_answer(data)
             count, rest[client] = divmod(rest[client] + len(data), size)
@@ -65,4 +66,5 @@ def run(port: int, connections: int, window: int, fan: bool, seconds: float) -> 
 
 
 if __name__ == "__main__":
-    print(run(*map(int, sys.argv[1:4]), fan=sys.argv[4] == "1", seconds=float(sys.argv[5])))
+    port, connections, window, fan = map(int, sys.argv[1:5])
+    print(run(port, connections, window, bool(fan), float(sys.argv[5])))

@@ -16,6 +16,7 @@ Must not know about sockets, or how a frame becomes bytes.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
 import trio
@@ -24,7 +25,7 @@ from actorws.actor.bounded import policy_name
 from actorws.actor.kind import Kind
 from actorws.actor.mailbox import CLIENT, DRAIN, FRAME, INIT, SERVER, Mailbox, size_of
 from actorws.actor.timers import Expirable, Timer, cancel_timers
-from actorws.events import ActorCrashed, ActorEnded, CallbackTimedOut, MailboxFull, TerminateFailed
+from actorws.events import ActorCrashed, ActorEnded, CallbackTimedOut, MailboxFull, SlowCallback, TerminateFailed
 from actorws.exceptions import InvalidReturn
 from actorws.frames import Close, CloseCode, Frame
 from actorws.reasons import RULES, Error, Overflow, Reason, Shutdown, Stop
@@ -96,6 +97,7 @@ class Actor:
         handle, conn, send = kind.handle_client_message, self.conn, self.transport.send_frames
         self.status = BUSY
         result = None
+        began = perf_counter()
         try:
             for message in messages:
                 result = handle(self.state, conn, message)
@@ -111,6 +113,8 @@ class Actor:
                     break
         except BaseException as error:
             self._crash(CLIENT, error, result)
+        if perf_counter() - began > kind.slow:
+            conn.runtime.emit(SlowCallback(conn, "handle_client_message", perf_counter() - began))
         self._inline_done(CLIENT, result)
 
     def deliver(self, messages: Sequence[tuple[Any, Shared]]) -> None:
@@ -248,10 +252,13 @@ class Actor:
     def _run(self, item: int, payload: Any) -> None:
         """Run a ``def`` callback inline; the actor is idle."""
         self.status |= BUSY
+        began = perf_counter()
         try:
             self._take(item, self._call(item, payload))
         except BaseException as error:
             self._crash(item, error)
+        if perf_counter() - began > self.kind.slow:
+            self.conn.runtime.emit(SlowCallback(self.conn, CALLBACKS[item], perf_counter() - began))
         self._callback_done()
 
     def _call(self, item: int, payload: Any) -> Any:

@@ -90,6 +90,9 @@ class RunQueue:
                 entries.popleft()
             self._run = []
             self._index = 0
+            # Here too: actors that answer each other with short entries would never let go.
+            if perf_counter() > deadline:
+                return
 
     def _next_run(self) -> list[Entry]:
         """The entries at the head with the same kind and targets, such as a burst to one group.

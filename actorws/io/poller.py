@@ -40,8 +40,6 @@ GATHER_SIZE = 256 * 1024
 MAX_EVENTS = 512
 #: Seconds after which a tick that finds more and more work lets other trio tasks run.
 TURN = 0.004
-#: Seconds of one connection's turn above which its receiver is asked whether that was too long.
-LOOK_AT = 0.001
 #: Buffers of one ``sendmsg``; the system's IOV_MAX is 1024.
 MAX_BUFFERS = 512
 #: Chunks from this size on are not joined but written side by side.
@@ -134,7 +132,6 @@ class Poller:
     def _tick(self, events: list[tuple[int, int]]) -> None:
         again, self._again = self._again, []
         by_fd = self._by_fd
-        before = perf_counter()
         for fd, ready in events:
             entry = by_fd.get(fd)
             if entry is None:
@@ -146,10 +143,6 @@ class Poller:
                     entry.readable()
             except Exception as error:
                 self._failed(entry, error)
-            now = perf_counter()
-            if now - before > LOOK_AT:
-                entry.held(now - before)
-            before = now
         for wire in again:
             try:
                 wire.readable_again()
@@ -208,9 +201,6 @@ class _Listener:
 
     def writable(self) -> None:
         """Never asked for."""
-
-    def held(self, seconds: float) -> None:
-        """Accepting is ours, not a callback's."""
 
     def fail(self) -> None:
         """Accepting goes on."""
@@ -458,8 +448,3 @@ class PollerWire(Wire):
     def fail(self) -> None:
         """Something of ours went wrong: the peer is gone, as far as the receiver is told."""
         self._lost(ConnectionAbortedError("internal error"))
-
-    def held(self, seconds: float) -> None:
-        """A turn of this connection took long: its receiver knows which callback that was."""
-        if self.receiver is not None:
-            self.receiver.held(seconds)

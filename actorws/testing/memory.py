@@ -91,12 +91,12 @@ class MemoryStream(trio.abc.HalfCloseableStream):
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
         """What has come; ``b""`` at the end."""
         await trio.lowlevel.checkpoint()
-        if self._closed:
-            raise trio.ClosedResourceError("this end is closed")
-        data = await self._incoming.get(CAPACITY if max_bytes is None else max_bytes)
-        if self._closed:
-            raise trio.ClosedResourceError("this end is closed")
-        return data
+        try:
+            return await self._incoming.get(CAPACITY if max_bytes is None else max_bytes)
+        except trio.BrokenResourceError:
+            if self._closed:
+                raise trio.ClosedResourceError("this end is closed") from None
+            raise
 
     async def send_eof(self) -> None:
         """Send nothing any more, and go on reading."""

@@ -50,9 +50,6 @@ class Receiver(Expirable):
         """The kernel has taken all output that waited."""
         raise NotImplementedError  # pragma: no cover
 
-    def held(self, seconds: float) -> None:
-        """A turn of this connection took long, and held up the others."""
-
     def closed(self) -> None:
         """The wire is gone, for whatever reason. Called once, last."""
         raise NotImplementedError  # pragma: no cover

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from actorws.actor.actor import Actor
 from actorws.config import Timeouts
 from actorws.conn import ReadyState, SendStatus
-from actorws.events import OutputFull, ProtocolViolated, SlowCallback
+from actorws.events import OutputFull, ProtocolViolated
 from actorws.exceptions import InvalidReturn, ProtocolError
 from actorws.frames import MAX_CLOSE_REASON, Close, CloseCode, Frame, Ping, Pong
 from actorws.protocol.codec import Decoder, Received
@@ -84,6 +84,8 @@ class WebsocketTransport(Transport):
 
     def _sort(self, received: list[Received]) -> bool:
         """Control frames are seen to here, data goes on to the actor, all in the order in which it came."""
+        if self.ready_state is CLOSED:
+            return False
         messages: list[Any] = []
         self.gathering = self.decoder.gathering
         for item in received:
@@ -106,14 +108,15 @@ class WebsocketTransport(Transport):
             self.actor.receive(messages)
 
     def _peer_closed(self, remote: Remote) -> None:
+        actor = self.actor  # `_leave` may close the wire
         if self.ready_state is CLOSING:
             self._leave()
-            self.actor.close_finished(Stop())
+            actor.close_finished(Stop())
         elif self.ready_state is OPEN:
             # The answer has the same code (RFC 6455 section 5.5.1) and leaves before anyone is told.
             self.wire.write(encode_close(remote.code))
             self._leave()
-            self.actor.end(remote)
+            actor.end(remote)
 
     def _violated(self, error: ProtocolError) -> None:
         actor, was = self.actor, self.ready_state
@@ -128,14 +131,14 @@ class WebsocketTransport(Transport):
             actor.end(Error(error))
 
     def ended(self, error: OSError | None) -> None:
-        state = self.ready_state
+        actor, state = self.actor, self.ready_state
         if state is CLOSED:
             return
         self._leave()
         if state is CLOSING:
-            self.actor.close_finished(Stop())
+            actor.close_finished(Stop())
         else:
-            self.actor.end(Remote(CloseCode.ABNORMAL))
+            actor.end(Remote(CloseCode.ABNORMAL))
 
     def drained(self) -> None:
         wire = self.wire
@@ -144,11 +147,6 @@ class WebsocketTransport(Transport):
             wire.stressed = False
             if wire.open:
                 self.actor.drained()
-
-    def held(self, seconds: float) -> None:
-        conn, kind = self.actor.conn, self.actor.kind
-        if conn is not None and seconds > kind.slow:
-            conn.runtime.emit(SlowCallback(conn, "handle_client_message", seconds))
 
     def closed(self) -> None:
         self.ready_state = CLOSED
@@ -204,7 +202,8 @@ class WebsocketTransport(Transport):
 
     def _send_one(self, frame: Any) -> None:
         if type(frame) is Close:
-            self.actor.close(frame)
+            if self.ready_state is OPEN:
+                self.actor.close(frame)
             return
         try:
             self.send(frame)
@@ -315,8 +314,9 @@ class WebsocketTransport(Transport):
         if self.ready_state is CLOSED:
             self.wire.abort()
         elif self.ready_state is CLOSING:
+            actor = self.actor
             self.abort()
-            self.actor.close_finished(Timeout("close"))
+            actor.close_finished(Timeout("close"))
         else:
             self._check_silence(now)
 

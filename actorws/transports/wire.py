@@ -142,7 +142,8 @@ class Wire:
         return SendStatus.BACKPRESSURED, policy_name(queue.policy) if dropped else ""
 
     def _no_room(self) -> tuple[SendStatus, str]:
-        self.stressed = True
+        # With nothing waiting (the frame alone is larger than the bound) there is no relief to tell of.
+        self.stressed = self.queue is not None
         policy = self.policy
         return SendStatus.DROPPED, "close" if policy == "close" else "drop_new"
 

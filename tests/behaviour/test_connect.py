@@ -266,7 +266,8 @@ class Leaving(Websocket):
 
 
 @pytest.mark.parametrize(
-    "how", ["close", "hang-up", "vanish", "crash", "abort", "crash-in-init", "crash-in-terminate", "protocol", "timeout"]
+    "how",
+    ["close", "hang-up", "vanish", "crash", "abort", "crash-in-init", "crash-in-terminate", "protocol", "timeout"],
 )
 async def test_the_place_gets_free_on_every_path(clock, serve, how):
     async with serve(

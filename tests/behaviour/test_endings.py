@@ -215,8 +215,10 @@ VIOLATIONS = {
     "text that isn't UTF-8": (mask(b"\x81\x01\xff", b"abcd"), 1007),
     "a message that is too big": (mask(encode(b"x" * 101), b"abcd"), 1009),
     "a header that announces too much": (b"\x82\xff" + (1 << 40).to_bytes(8, "big") + b"abcd", 1009),
-    "fragments that are too big together": (mask(b"\x02" + encode(b"x" * 60)[1:], b"abcd") * 1
-    + mask(b"\x80" + encode(b"x" * 60)[1:], b"abcd"), 1009),
+    "fragments that are too big together": (
+        mask(b"\x02" + encode(b"x" * 60)[1:], b"abcd") * 1 + mask(b"\x80" + encode(b"x" * 60)[1:], b"abcd"),
+        1009,
+    ),
     "a close code that may not be sent": (mask(b"\x88\x02\x03\xee", b"abcd"), 1002),
     "half a close code": (mask(b"\x88\x01\x03", b"abcd"), 1002),
 }
@@ -365,9 +367,21 @@ async def test_a_conn_answers_after_the_end(clock, serve):
         assert (conn.path, conn.transport) == ("/chatty", "websocket")
         conn.abort()
         assert await conn.leave("all") is False
-        for call in (lambda: conn.send_after(1, "x"), lambda: conn.join_nowait("all"), lambda: conn.register_nowait("n")):
+        for call in (
+            lambda: conn.send_after(1, "x"),
+            lambda: conn.join_nowait("all"),
+            lambda: conn.register_nowait("n"),
+        ):
             with pytest.raises(ConnectionEnded):
                 call()
+
+
+@pytest.mark.parametrize("pings, waited_for", [(True, "ping"), (False, "idle")])
+async def test_a_client_that_is_silent_for_too_long(clock, serve, pings, waited_for):
+    async with serve(Chatty, idle_timeout=2 * serve.soon, send_pings=pings) as server:
+        client = await connected(server, automatic=False)
+        assert await client.receive() == Close(1001, "idle for too long")
+        assert await ended(server) == Timeout(waited_for)
 
 
 # What still runs when the client has gone

@@ -27,7 +27,9 @@ class Busy(Websocket):
         return [*seen, frame], []
 
     def handle_server_message(self, seen, conn, message):
-        return ([*seen, message], []) if message != "report" else (seen, ", ".join(str(item).strip() for item in seen[1:]))
+        return (
+            ([*seen, message], []) if message != "report" else (seen, ", ".join(str(item).strip() for item in seen[1:]))
+        )
 
 
 @pytest.fixture

@@ -96,6 +96,7 @@ async def test_exclude_leaves_one_out(clock, serve):
 @pytest.mark.parametrize("kind, waiting", [("def", False), ("async def", False), ("async def", True)])
 async def test_sending_from_every_place(clock, serve, waiting, kind):
     """From init, from callbacks, from terminate, from a task beside them; the waiting forms where there is ``async``."""
+
     class Everywhere(Websocket):
         def init(self, conn):
             conn.publish_nowait("log", f"init {conn.path}")
@@ -241,13 +242,13 @@ async def test_a_message_without_a_callback_for_it_is_a_crash_that_says_so(clock
     class Deaf(Websocket):
         def init(self, conn):
             conn.join_nowait("all")
-            return None, []
+            return None, "ready"
 
         def handle_client_message(self, state, conn, frame):
             return state, frame
 
     async with serve(Deaf, crashes="ignore") as server:
-        client = await server.connect()
+        client = await member(server)
         await server.runtime.group.publish("all", "hello")
         assert await client.receive() == Close(1011)
         assert "Deaf got the message 'hello'" in str((await server.wait_event(ActorCrashed)).exception)

@@ -179,6 +179,6 @@ async def test_a_restarted_server_gets_its_port_back_at_once() -> None:
         port = server.port
         await client.echo("hello")
     async with serving(Echo, port=port):
-        urls = f"http://127.0.0.1:{port}/"
-        with pytest.raises(urllib.error.HTTPError, match="426"):
-            await trio.to_thread.run_sync(urllib.request.urlopen, urls)
+        with pytest.raises(urllib.error.HTTPError, match="426") as error:
+            await trio.to_thread.run_sync(urllib.request.urlopen, f"http://127.0.0.1:{port}/")
+        error.value.close()

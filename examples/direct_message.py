@@ -2,7 +2,7 @@
 
 python -m actorws serve examples.direct_message:app
 
-Connect to ``/ada`` to be ``ada``. Send ``grace: good morning`` and the client at ``/grace`` gets ``ada: good morning``.
+Connect to ``/ada`` to be ``ada``: the first frame says that the name is yours. Send ``grace: good morning`` and the client at ``/grace`` gets ``ada: good morning``.
 The unique name finds the one actor that has it, wherever it is; ``send_message`` says False when nobody has.
 """
 
@@ -22,7 +22,7 @@ class Mailbox(Websocket):
             await conn.register(name)
         except NameTaken:
             return name, Close(NAME_IS_TAKEN, "somebody has that name")
-        return name, []
+        return name, f"you are {name}"
 
     async def handle_client_message(self, name: str, conn: Conn, frame: str | bytes) -> tuple[str, Frames]:
         if isinstance(frame, bytes):

@@ -84,6 +84,7 @@ async def test_sending_by_name(autojump_clock):
     app.websocket("/{name}", run("class Player(Websocket)")["Player"])
     async with testing.open_app(app) as server:
         ada, grace = await server.connect("/ada"), await server.connect("/grace")
+        assert [await client.receive() for client in (ada, grace)] == ["you are ada", "you are grace"]
         await ada.send("grace good morning")
         assert await grace.receive() == "ada says good morning"
         await ada.send("edsger hello?")

@@ -1,7 +1,7 @@
 """Stream driver: one connection over any ``trio.abc.Stream``: TLS, memory streams, sockets where there is no poller.
 
-Rules owned here: a write that fails or is cut ends the connection (whole frames or a dead stream); the stream is closed on
-every path. Costs a reader and a writer task per connection. Must not know what the bytes mean.
+Rules owned here: a write that fails or is cut ends the connection (whole frames or a dead stream); the stream is closed
+on every path. Costs a reader and a writer task per connection. Must not know what the bytes mean.
 """
 
 from __future__ import annotations
@@ -56,8 +56,8 @@ async def drive(
 class BelowTls(trio.abc.Stream):
     """The socket below a ``trio.SSLStream``: closed by TLS, it ends our side only; whoever made the socket closes it.
 
-    So the peer gets close_notify, then FIN, and may finish what it is sending: closing TCP with unread input would reset
-    the connection, and could take our last frame with it.
+    So the peer gets close_notify, then FIN, and may finish what it is sending: closing TCP with unread input would
+    reset the connection, and could take our last frame with it.
     """
 
     def __init__(self, stream: trio.SocketStream) -> None:
@@ -284,4 +284,3 @@ class StreamWire(Wire):
             receiver.ended(None)
             receiver.closed()
             self.runtime.wire_closed()
-

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Endpoint", "Site"]
 
-#: Requests of one connection that are answered in a row; 64 KiB hold 2500 of them, 70 ms in which nobody else is served.
+#: Requests of one connection that are answered in a row; 64 KiB hold 2500 of them: 70 ms that others would wait.
 REQUESTS_PER_TURN = 32
 #: Seconds for the client to end its side of a connection that we have left.
 LINGER = 5.0

@@ -1,7 +1,8 @@
 """Jobs: what of an endpoint's work has to wait, each run in a worker: ``async def`` handlers and bodies in pieces.
 
-Rules owned here: a job that is cut (it took too long, or the client has gone) or fails leaves its endpoint with an answer or
-cuts the connection: a body that was begun is whole or visibly cut short. Must not know how a request came to be.
+Rules owned here: a job that is cut (it took too long, or the client has gone) or fails leaves its endpoint with an
+answer or cuts the connection: a body that was begun is whole or visibly cut short. Must not know how a request
+came to be.
 """
 
 from __future__ import annotations

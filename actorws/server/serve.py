@@ -65,8 +65,8 @@ async def serve(
     """Serve ``app``, an ``App`` or a behaviour (at every path), until ``Served.shut_down`` or cancelled.
 
     ``host`` is a name or address (``None``: every address of this machine), ``port`` 0 takes a free one, ``None`` none;
-    ``unix`` is the path of a Unix socket to serve as well. ``tls`` serves TCP with TLS. ``on_event`` is called with every
-    event (see ``actorws.events``). ``options`` are those of ``ServerConfig``, by name.
+    ``unix`` is the path of a Unix socket to serve as well. ``tls`` serves TCP with TLS. ``on_event`` is called with
+    every event (see ``actorws.events``). ``options`` are those of ``ServerConfig``, by name.
 
     The graceful shutdown stops accepting, tells clients with Close 1001, runs every ``terminate`` and takes
     ``drain_timeout`` at most. Cancellation does the same without waiting for clients; an ``async def terminate`` is
@@ -116,7 +116,9 @@ def run(
     with ``SystemExit(1)``.
     """
 
-    signals_seen = trio.run(_run, partial(serve, app, host=host, port=port, unix=unix, tls=tls, on_event=on_event, **options))
+    signals_seen = trio.run(
+        _run, partial(serve, app, host=host, port=port, unix=unix, tls=tls, on_event=on_event, **options)
+    )
     if signals_seen > 1:
         raise SystemExit(1)
 

@@ -23,9 +23,7 @@ __all__ = ["StreamListener"]
 class StreamListener:
     """Accepts on one socket, in a task of its own, and gives each connection another."""
 
-    def __init__(
-        self, socket: _socket.socket, site: Site, nursery: trio.Nursery, tls: ssl.SSLContext | None
-    ) -> None:
+    def __init__(self, socket: _socket.socket, site: Site, nursery: trio.Nursery, tls: ssl.SSLContext | None) -> None:
         self._site = site
         self._nursery = nursery
         self._tls = tls

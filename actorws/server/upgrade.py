@@ -1,7 +1,8 @@
 """Upgrade: a WebSocket handshake on an endpoint, from the request's head to the first callback.
 
-Rules owned here: ``connect`` decides before a slot is taken; the slot is taken once and the actor exists before the 101
-leaves, so nothing that comes early is lost; ``init``'s frames are the first bytes behind the 101. Must not know sockets.
+Rules owned here: ``connect`` decides before a slot is taken; the slot is taken once and the actor exists before the
+101 leaves, so nothing that comes early is lost; ``init``'s frames are the first bytes behind the 101. Must not know
+sockets.
 """
 
 from __future__ import annotations
@@ -129,7 +130,7 @@ class Upgrade:
         wire.receiver = transport
         wire.resume(~0)
         runtime.supervisor.add(transport.actor, conn)
-        runtime.emit(ActorStarted(conn))
         wire.write(response)
+        runtime.emit(ActorStarted(conn))
         transport.actor.start()
         return transport.receive(rest) if rest else False

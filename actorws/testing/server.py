@@ -68,7 +68,7 @@ class MemoryServer:
     ) -> Client:
         """Open a WebSocket at ``path`` (which may have a query), and return when the server has accepted it.
 
-        ``headers`` are added to those of the handshake, or replace them. ``automatic=False`` makes a client that answers
+        ``headers`` are added to those of the handshake, or replace them. ``automatic=False`` makes one that answers
         no ping and no Close by itself. ``host`` is the address that the server sees. Raises ``Refused`` for an HTTP
         answer.
         """
@@ -95,7 +95,7 @@ class MemoryServer:
         return answer
 
     def open_stream(self) -> trio.abc.HalfCloseableStream:
-        """Open a connection and say nothing yet: the client's end of it, for what ``connect`` and ``request`` can't do."""
+        """Open a connection and say nothing yet: the client's end, for what ``connect`` and ``request`` can't do."""
         stream, _ = self._open("127.0.0.1")
         return stream
 

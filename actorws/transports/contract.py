@@ -76,7 +76,10 @@ class Transport(Receiver):
         raise NotImplementedError  # pragma: no cover
 
     def send_frames(self, frames: Any) -> None:
-        """Send what a callback returned, which is not ``None`` or an empty list. Raises ``InvalidReturn`` for what is no frame."""
+        """Send what a callback returned, which is not ``None`` or an empty list.
+
+        Raises ``InvalidReturn`` for what is no frame.
+        """
         raise NotImplementedError  # pragma: no cover
 
     def send_shared(self, frames: Any, shared: Shared) -> list[bytes] | None:

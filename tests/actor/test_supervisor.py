@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from types import SimpleNamespace
 
 import pytest
@@ -42,7 +43,7 @@ def conn(host="192.0.2.1"):
     return SimpleNamespace(remote_address=(host, 1))
 
 
-def test_slots_are_counted_in_all_and_per_address():
+async def test_slots_are_counted_in_all_and_per_address():
     supervisor = Supervisor()
     limits = Limits(max_connections=3, max_connections_per_address=2)
     actors = [FakeActor(supervisor, None, conn()) for _ in range(2)]
@@ -51,7 +52,7 @@ def test_slots_are_counted_in_all_and_per_address():
     assert (caught.value.status, caught.value.headers) == (503, (("Retry-After", "5"),))
     supervisor.admit(conn("192.0.2.2"), limits)
     FakeActor(supervisor, None, conn("192.0.2.2"))
-    with pytest.raises(HandshakeError, match="too many connections$"):
+    with pytest.raises(HandshakeError, match=r"too many connections$"):
         supervisor.admit(conn("192.0.2.3"), limits)
     actors[0].abort()
     supervisor.admit(conn(), limits)
@@ -82,7 +83,7 @@ async def test_the_clients_of_a_large_server_are_not_told_all_at_once(autojump_c
     await supervisor.drain(10)
     told = sorted(actor.told_at for actor in actors)
     assert 1 < told[-1] - told[0] <= 3
-    assert max(later - earlier for earlier, later in zip(told, told[1:], strict=False)) < 0.1
+    assert max(later - earlier for earlier, later in itertools.pairwise(told)) < 0.1
 
 
 async def test_who_does_not_end_is_cut_before_the_time_is_up(autojump_clock, nursery):

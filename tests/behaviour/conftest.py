@@ -1,8 +1,8 @@
-"""The stage of the behaviour suite: each scenario is written once, and runs on both drivers and with both kinds of callbacks.
+"""The stage of the behaviour suite: a scenario is written once, and runs on both drivers with both kinds of callbacks.
 
-``serve`` opens a server for a behaviour written with ``def``: as it is or with every callback turned into ``async def``,
-on a memory stream in virtual time or on the poller over real TCP sockets. Whatever the scenario, the journal checks the
-rules that hold for every actor: never two callbacks at once, none after ``terminate``, and that one exactly once.
+``serve`` opens a server for a behaviour written with ``def``: as it is or with every callback made ``async def``, on
+a memory stream in virtual time or on the poller over real TCP sockets. Whatever the scenario, the journal checks what
+holds for every actor: never two callbacks at once, none after ``terminate``, and that one exactly once.
 """
 
 from __future__ import annotations
@@ -133,7 +133,7 @@ class Stage:
     def __call__(
         self, target: type[Websocket] | Mapping[str, type[Websocket]], *, crashes: Any = "raise", **options: Any
     ) -> AbstractAsyncContextManager[Any]:
-        """Serve a behaviour at every path, or those of a mapping at their paths. ``options`` are of the route or the server."""
+        """Serve a behaviour at every path, or those of a mapping at theirs. ``options`` are of route or server."""
         journal = Journal()
         app = App()
         routes = target if isinstance(target, Mapping) else {"/{path:path}": target}

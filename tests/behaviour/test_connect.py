@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import trio
 
-from actorws import Accept, App, Reject, Websocket
+from actorws import Accept, App, Reject, Websocket, testing
 from actorws.events import ActorEnded, ActorStarted, HandlerCrashed, HandshakeRefused, ServerDraining
 from actorws.testing import Refused
 from actorws.testing.client import reset
@@ -300,17 +300,16 @@ async def test_everyone_is_refused_while_the_server_drains(clock, serve, kind):
             await go.wait()
 
     entered = trio.Event()
-    async with serve(Slow) as server:
-        async with trio.open_nursery() as nursery:
+    async with serve(Slow) as server, trio.open_nursery() as nursery:
 
-            async def come_late():
-                assert (await refused(server)).status == 503
+        async def come_late():
+            assert (await refused(server)).status == 503
 
-            nursery.start_soon(come_late)
-            await entered.wait()
-            nursery.start_soon(server.shut_down)
-            await server.wait_event(ServerDraining)
-            go.set()
+        nursery.start_soon(come_late)
+        await entered.wait()
+        nursery.start_soon(server.shut_down)
+        await server.wait_event(ServerDraining)
+        go.set()
 
 
 def test_an_app_is_inert():
@@ -318,3 +317,15 @@ def test_an_app_is_inert():
     app = App()
     app.websocket("/", Echo)
     assert app.backgrounds == []
+
+
+async def test_what_a_subscriber_sends_comes_behind_the_handshake(autojump_clock):
+    """ActorStarted is told when the 101 is on its way."""
+
+    def greet(event):
+        if isinstance(event, ActorStarted):
+            event.conn.send("from the subscriber")
+
+    async with testing.open_app(Echo, on_event=greet) as server:
+        client = await server.connect()
+        assert await client.receive() == "from the subscriber"

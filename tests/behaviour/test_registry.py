@@ -95,7 +95,7 @@ async def test_exclude_leaves_one_out(clock, serve):
 
 @pytest.mark.parametrize("kind, waiting", [("def", False), ("async def", False), ("async def", True)])
 async def test_sending_from_every_place(clock, serve, waiting, kind):
-    """From init, from callbacks, from terminate, from a task beside them; the waiting forms where there is ``async``."""
+    """From init, from callbacks, from terminate, from outside; the waiting forms where there is ``async``."""
 
     class Everywhere(Websocket):
         def init(self, conn):

@@ -45,7 +45,12 @@ def open_and_close(server: Any, count: int) -> dict[str, int]:
 
 
 @pytest.mark.usefixtures("descriptors")
-def test_10_000_connections_come_and_go_and_memory_and_descriptors_are_back(outside: Callable[..., Any]) -> None:
+def test_10_000_connections_come_and_go_and_nothing_of_them_is_left(outside: Callable[..., Any]) -> None:
+    """Without a run of the garbage collector.
+
+    What the process keeps of its peak are arenas of CPython's allocator, empty but for an object or two each, which the
+    next connections fill again: the second 10 000 make it no larger.
+    """
     server = outside()
     idle = server.usage()["descriptors"]
 
@@ -55,11 +60,10 @@ def test_10_000_connections_come_and_go_and_memory_and_descriptors_are_back(outs
     open_and_close(server, WARM_UP)
     before = server.usage_when(is_idle)
     during = open_and_close(server, COUNT)
-    after = server.usage_when(lambda usage: is_idle(usage) and usage["rss"] < 1.1 * before["rss"])
-    print(
-        f"RSS {before['rss'] >> 10} KiB, during {during['rss'] >> 10} KiB, after {after['rss'] >> 10} KiB, "
-        f"{(during['rss'] - before['rss']) / COUNT:.0f} bytes a connection"
-    )
+    first = server.usage_when(lambda usage: is_idle(usage) and usage["blocks"] < 1.1 * before["blocks"])
+    open_and_close(server, COUNT)
+    second = server.usage_when(lambda usage: is_idle(usage) and usage["blocks"] < 1.1 * before["blocks"])
+    print({"before": before, "during": during, "first": first, "second": second})
     assert during["actors"] == COUNT
-    assert during["descriptors"] >= COUNT
     assert (during["rss"] - before["rss"]) / COUNT < 3000, "bytes that an idle connection costs"
+    assert second["rss"] < 1.05 * first["rss"]

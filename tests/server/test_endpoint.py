@@ -1,4 +1,4 @@
-"""One accepted socket: every bad request gets its status and costs its connection only; plain HTTP beside WebSockets."""
+"""One accepted socket: every bad request gets its status and costs its connection only; plain HTTP is served too."""
 
 from __future__ import annotations
 

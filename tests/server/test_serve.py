@@ -48,9 +48,13 @@ async def test_two_servers_in_one_process_know_nothing_of_each_other() -> None:
             await conn.join("all")
             return None, [str(await conn.runtime.group.count("all"))]
 
-    async with serving(Member) as one, serving(Member) as other:
-        async with open_client(one.port) as first, open_client(other.port) as second:
-            assert (await first.message(), await second.message()) == ("1", "1")
+    async with (
+        serving(Member) as one,
+        serving(Member) as other,
+        open_client(one.port) as first,
+        open_client(other.port) as second,
+    ):
+        assert (await first.message(), await second.message()) == ("1", "1")
 
 
 # Callbacks that go wrong

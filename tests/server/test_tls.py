@@ -51,9 +51,7 @@ async def secure(server: Server, tls: ssl.SSLContext) -> AsyncIterator[Client]:
         tcp.socket.close()
 
 
-async def test_websockets_and_plain_requests_are_served(
-    server_tls: ssl.SSLContext, client_tls: ssl.SSLContext
-) -> None:
+async def test_websockets_and_plain_requests_are_served(server_tls: ssl.SSLContext, client_tls: ssl.SSLContext) -> None:
     app = App()
     app.websocket("/ws", Echo)
     app.http("/hello", lambda request: "hello")
@@ -138,7 +136,12 @@ async def test_plain_http_on_the_tls_port_costs_its_connection_only(
 ) -> None:
     async with serving(Echo, tls=server_tls) as server, secure(server, client_tls) as bystander:
         await bystander.upgrade()
-        for request in (b"GET / HTTP/1.1\r\nhost: a\r\n\r\n", handshake(), b"\x00" * 1000, b"\x16\x03\x01\xff\xff" + b"x" * 99):
+        for request in (
+            b"GET / HTTP/1.1\r\nhost: a\r\n\r\n",
+            handshake(),
+            b"\x00" * 1000,
+            b"\x16\x03\x01\xff\xff" + b"x" * 99,
+        ):
             async with connect(server.port) as client:
                 await client.send(request)
                 await client.rest()
@@ -171,9 +174,7 @@ async def test_a_context_that_can_not_serve_costs_each_connection_and_not_the_se
 
 
 @pytest.mark.parametrize("how", ["reset", "fin", "garbage"])
-async def test_an_end_in_the_middle_is_an_end(
-    server_tls: ssl.SSLContext, client_tls: ssl.SSLContext, how: str
-) -> None:
+async def test_an_end_in_the_middle_is_an_end(server_tls: ssl.SSLContext, client_tls: ssl.SSLContext, how: str) -> None:
     async with serving(Echo, tls=server_tls) as server:
         async with secure(server, client_tls) as client:
             await client.upgrade()

@@ -1,4 +1,4 @@
-"""Servers to be run by ``actorws serve tests.support.programs:NAME``: what can only be seen from outside of a process."""
+"""Servers to be run by ``actorws serve tests.support.programs:NAME``: for what is seen from outside only."""
 
 from __future__ import annotations
 
@@ -50,11 +50,12 @@ class Idle(Websocket):
 
 
 def usage(request: Any) -> dict[str, int]:
-    """What the process uses: bytes of memory and descriptors, with the actors that it has."""
+    """What the process uses: bytes of memory, blocks of it in use, and descriptors, with the actors that it has."""
     with open("/proc/self/statm") as statm:
         pages = int(statm.read().split()[1])
     return {
         "rss": pages * os.sysconf("SC_PAGE_SIZE"),
+        "blocks": sys.getallocatedblocks(),
         "descriptors": len(os.listdir("/proc/self/fd")),
         "actors": len(request.runtime.supervisor),
     }

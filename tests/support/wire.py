@@ -1,4 +1,4 @@
-"""A client that is nothing but bytes: it can say everything a real one can, and everything that a real one never would."""
+"""A client that is nothing but bytes: it can say everything a real one can, and all that a real one never would."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from actorws.testing.memory import memory_streams
 
 @pytest.mark.parametrize("method", ["receive_some", "send_all"])
 async def test_closing_an_end_wakes_what_waits_on_it(method):
-    one, other = memory_streams(1)
+    one, _other = memory_streams(1)
     await one.send_all(b"x")
     arguments = (b"y",) if method == "send_all" else ()
     async with trio.open_nursery() as nursery:

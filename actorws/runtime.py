@@ -14,6 +14,7 @@ from itertools import count
 import trio
 
 from actorws.actor.actor import Actor
+from actorws.actor.life import Life
 from actorws.actor.scheduler import Scheduler
 from actorws.actor.supervisor import Supervisor
 from actorws.actor.timers import Wheel
@@ -63,7 +64,7 @@ class Runtime:
         """A number for a new connection."""
         return next(self._serials)
 
-    def forget(self, actor: Actor) -> None:
+    def forget(self, actor: Life) -> None:
         """Take the names and memberships of an actor whose end is decided."""
         if actor.names:
             self.unique.forget(actor)

@@ -1,13 +1,7 @@
-"""Actor: one connection's state, its callbacks one at a time, and how it ends.
+"""Actor: one connection's state and its callbacks, one at a time.
 
-Rules owned here: never two callbacks of one actor at once, never one inside another; a message is handled when all that
-came before it are; ``terminate`` runs exactly once for every actor whose ``init`` was entered.
-
-The status is a set of bits. ``BUSY`` alone says whether a callback is on the stack or in a worker; a mailbox that holds
-something implies it. The others only rise::
-
-    (0, running) -> CLOSING (we sent Close, nothing more is handled) -> ENDING (the reason is known) -> ENDED
-                 -> ENDING  (what was accepted from a peer that has gone is still handled)
+Rules owned here: never two callbacks of one actor at once, never one inside another; a message is handled when all
+that came before it are. How an actor ends stands in ``life``.
 
 ``def`` callbacks run inline while the actor is idle; everything else goes through the mailbox and a worker.
 Must not know about sockets, or how a frame becomes bytes.
@@ -23,66 +17,42 @@ import trio
 
 from actorws.actor.bounded import policy_name
 from actorws.actor.kind import Kind
+from actorws.actor.life import BUSY, ENDING, IDLE, NOT_BEGUN, OVER, Life
 from actorws.actor.mailbox import CLIENT, DRAIN, FRAME, INIT, SERVER, Mailbox, size_of
-from actorws.actor.timers import Expirable, Timer, cancel_timers
-from actorws.events import ActorCrashed, ActorEnded, CallbackTimedOut, MailboxFull, SlowCallback, TerminateFailed
-from actorws.exceptions import InvalidReturn
+from actorws.actor.timers import Timer
+from actorws.events import ActorCrashed, CallbackTimedOut, MailboxFull, SlowCallback
+from actorws.exceptions import ConnectionEnded, InvalidReturn
 from actorws.frames import Close, CloseCode, Frame
-from actorws.reasons import RULES, Error, Overflow, Reason, Shutdown, Stop
+from actorws.reasons import Error, Overflow
 
 if TYPE_CHECKING:
     from actorws.actor.runqueue import Shared
-    from actorws.actor.workers import Worker
     from actorws.conn import Conn
     from actorws.transports.contract import Transport
 
 __all__ = ["Actor"]
 
-IDLE: Final = 0
-BUSY: Final = 1
-CLOSING: Final = 2
-ENDING: Final = 4
-ENDED: Final = 8
-OVER: Final = CLOSING | ENDING | ENDED
-
-#: The state of an actor whose ``init`` waits for its worker: ended before that, it is not to be terminated.
-_NOT_BEGUN: Final = object()
 #: The callback for each kind of item.
 CALLBACKS: Final = ("init", "handle_client_message", "handle_server_message", "handle_drain")
+#: Items that a worker handles before it lets others run, if no callback waits for anything.
+HANDLED_IN_A_ROW: Final = 32
 
 
-class Actor:
+class Actor(Life):
     """One connection. Made by a transport, begun by ``start``."""
 
-    # One per connection: slots, and nothing that an idle connection doesn't need.
-    __slots__ = ("conn", "groups", "kind", "mailbox", "names", "reason", "state", "status", "timers", "transport", "worker")
+    __slots__ = ()
 
     def __init__(self, kind: Kind, conn: Conn, transport: Transport) -> None:
-        self.kind = kind
-        self.conn = conn
-        self.transport = transport
-        self.state: Any = None
-        self.status = IDLE
-        self.mailbox: Mailbox | None = None
-        self.reason: Reason | None = None
-        self.worker: Worker | None = None
-        # These belong to the registry and to the timers.
-        self.names: set[str] | None = None
-        self.groups: set[str] | None = None
-        self.timers: set[Timer] | None = None
+        super().__init__(kind, conn, transport)
         conn._actor = self
-
-    @property
-    def has_ended(self) -> bool:
-        """Whether the actor handles nothing more that arrives from now on."""
-        return self.status >= CLOSING
 
     # What comes in
 
     def start(self) -> None:
         """Call ``init``."""
         if self.kind.init_is_async:
-            self.state = _NOT_BEGUN
+            self.state = NOT_BEGUN
             self._put(INIT, None)
         else:
             self._run(INIT, None)
@@ -191,62 +161,6 @@ class Actor:
         """A timer's time has come: its message takes its place in the run queue."""
         self.conn.runtime.scheduler.post_message(self, timer.message)
 
-    # How it ends
-
-    def close(self, frame: Close) -> bool:
-        """The actor's own wish: send Close and end with ``Stop``. Whether this call began it."""
-        if self.status & OVER:
-            return False
-        self.status |= CLOSING
-        self._let_go()
-        self._forget_mailbox()
-        self.transport.close(frame)
-        return True
-
-    def close_finished(self, reason: Reason) -> None:
-        """The transport's word that a close which the actor began is over, and how."""
-        self.end(reason)
-
-    def abort(self) -> None:
-        """Cut the wire and end with ``Stop``."""
-        self.transport.abort()
-        if not self.status & (ENDING | ENDED):
-            self._forget_mailbox()
-            self.end(Stop())
-
-    def stop(self, reason: Reason, frame: Close | None = None) -> None:
-        """End for ``reason`` while the wire may still be open; the client is told the reason's code, or ``frame``."""
-        if self.status & (ENDING | ENDED):
-            return
-        self.transport.finish(frame or Close(RULES[type(reason)].close_code))
-        self._forget_mailbox()
-        self.end(reason)
-
-    def end(self, reason: Reason) -> None:
-        """End for ``reason``; the transport has done its part, or has nothing left to do.
-
-        What waits in the mailbox is still handled: by itself this is the end of a peer that has gone.
-        """
-        if self.status & (ENDING | ENDED):
-            return
-        self.status |= ENDING
-        self.reason = reason
-        self._let_go()
-        if not self.status & BUSY:
-            self._terminate()
-        elif self.worker is not None:
-            _Cut(self)
-
-    def cut(self) -> None:
-        """The worker's word that it was cancelled in the middle of a callback."""
-        self.worker = None
-        self.status &= ~BUSY
-        self.mailbox = None
-        if self.status & ENDING:
-            self._terminate()
-        else:
-            self.stop(Shutdown())
-
     # One callback
 
     def _run(self, item: int, payload: Any) -> None:
@@ -307,6 +221,8 @@ class Actor:
         if type(error) is InvalidReturn:
             # Whoever raised it doesn't know the callback.
             error.args = (f"{self.kind.name}.{CALLBACKS[item]} {error}",)
+        if self.status & ENDING and isinstance(error, ConnectionEnded):
+            return  # no fault: the client has gone while the callback joined or registered
         self.conn.runtime.emit(ActorCrashed(self.conn, CALLBACKS[item], error))
         # Also where the end has begun already: nothing is handled after a crash.
         self._forget_mailbox()
@@ -350,19 +266,20 @@ class Actor:
         if self.worker is None:
             self.worker = self.conn.runtime.workers.start(self)
 
-    def _forget_mailbox(self) -> None:
-        if self.mailbox is not None:
-            self.mailbox.clear()
-
     # In a worker
 
     async def work(self) -> None:
         """Handle what waits until nothing does, then what is left to do at the end."""
+        handled = 0
         while self.mailbox:
             item, payload = self.mailbox.take()
             await self._handle(item, payload)
             if self.mailbox.has_room:
                 self.transport.resume()
+            handled += 1
+            if not handled % HANDLED_IN_A_ROW:
+                # Callbacks that never wait must not keep everybody else from running.
+                await trio.lowlevel.checkpoint()
         self.mailbox = None
         self.worker = None
         self.status &= ~BUSY
@@ -373,10 +290,12 @@ class Actor:
         if item == FRAME:
             self.transport.send(payload)
             return
+        if self.worker is not None:
+            self.worker.doing = CALLBACKS[item]
         try:
             result = self._call(item, payload)
             if self._is_async(item):
-                result = await self._within_deadline(result)
+                result = await self._within_deadline(item, result)
             self._take(item, result)
         except trio.Cancelled:
             raise
@@ -391,96 +310,14 @@ class Actor:
         kind = self.kind
         return (kind.init_is_async, kind.client_is_async, kind.server_is_async, kind.drain_is_async)[item]
 
-    async def _within_deadline(self, callback: Any) -> Any:
+    async def _within_deadline(self, item: int, callback: Any) -> Any:
         timeout = self.kind.config.timeouts.callback_timeout
         if timeout is None:
             return await callback
-        with trio.fail_after(timeout):
+        with trio.move_on_after(timeout):
             return await callback
-
-    # The end
-
-    def _let_go(self) -> None:
-        """Names, memberships and timers are gone before anyone can see that the actor is."""
-        if self.names or self.groups:
-            self.conn.runtime.forget(self)
-        if self.timers:
-            cancel_timers(self)
-
-    def _terminate(self) -> None:
-        """Call ``terminate``, or have a worker do it; no callback runs and none will."""
-        self.status |= BUSY
-        if self.state is _NOT_BEGUN:
-            self.ended()
-            return
-        if self.kind.terminate_is_async:
-            self.conn.runtime.workers.start(_Terminate(self))
-            return
-        try:
-            self.kind.terminate(self.state, self.conn, self.reason)
-        except BaseException as error:
-            self.conn.runtime.emit(TerminateFailed(self.conn, error))
-        self.ended()
-
-    def ended(self) -> None:
-        """``terminate`` has returned. Nothing is left but the value that ``Conn`` shows."""
-        conn, reason = self.conn, self.reason
-        assert reason is not None
-        self.status = OVER
-        # Cycles are cut here, so that memory is back without the garbage collector.
-        self.state = None
-        self.conn = None  # type: ignore[assignment]
-        conn.runtime.supervisor.remove(self, conn)
-        conn.runtime.emit(ActorEnded(conn, reason))
-
-
-class _Terminate:
-    """A worker's job: an ``async def terminate``, shielded and bounded."""
-
-    __slots__ = ("actor",)
-
-    def __init__(self, actor: Actor) -> None:
-        self.actor = actor
-
-    async def work(self) -> None:
-        actor = self.actor
-        conn, runtime = actor.conn, actor.conn.runtime
-        timeout = actor.kind.config.timeouts.terminate_timeout
-        with trio.move_on_after(timeout, shield=True) as scope:
-            if runtime.hurried:
-                scope.cancel()
-            runtime.terminating.add(scope)
-            try:
-                await actor.kind.terminate(actor.state, conn, actor.reason)
-            except trio.Cancelled:
-                raise
-            except BaseException as error:
-                runtime.emit(TerminateFailed(conn, error))
-        runtime.terminating.discard(scope)
-        if scope.cancelled_caught:
-            runtime.emit(TerminateFailed(conn, trio.TooSlowError(f"terminate took longer than {timeout} s")))
-        actor.ended()
-
-    def cut(self) -> None:
-        self.actor.ended()
-
-
-class _Cut(Expirable):
-    """Cancels what still runs or waits for an actor whose client has gone, when its time is over."""
-
-    __slots__ = ("actor", "seconds", "worker")
-
-    def __init__(self, actor: Actor) -> None:
-        self.actor = actor
-        self.worker = actor.worker
-        self.seconds = actor.kind.config.timeouts.terminate_timeout
-        actor.conn.runtime.wheel.schedule(self, self.seconds)
-
-    def expire(self, now: float) -> None:
-        actor = self.actor
-        if self.worker is not None and actor.worker is self.worker:
-            actor.conn.runtime.emit(CallbackTimedOut(actor.conn, "a callback", self.seconds))
-            self.worker.cancel()
+        self.conn.runtime.emit(CallbackTimedOut(self.conn, CALLBACKS[item], timeout))
+        raise trio.TooSlowError(f"{self.kind.name}.{CALLBACKS[item]} took longer than {timeout} s")
 
 
 def _split(error: BaseException) -> tuple[BaseException | None, BaseException | None]:
@@ -488,5 +325,3 @@ def _split(error: BaseException) -> tuple[BaseException | None, BaseException | 
     if not isinstance(error, BaseExceptionGroup):
         return None, error
     return error.split(trio.Cancelled)
-
-

@@ -138,7 +138,9 @@ class RunQueue:
             index += 1
             messages = everything
             if group is not None and group.version != version:
-                messages = [item for item, entry in zip(everything, run, strict=True) if _is_wanted(actor, group, entry)]
+                messages = [
+                    item for item, entry in zip(everything, run, strict=True) if _is_wanted(actor, group, entry)
+                ]
                 if not messages:
                     continue
             conn = actor.conn

@@ -20,7 +20,7 @@ from actorws.frames import Close
 from actorws.reasons import Reason, Shutdown
 
 if TYPE_CHECKING:
-    from actorws.actor.actor import Actor
+    from actorws.actor.life import Life
     from actorws.conn import Conn
 
 __all__ = ["Supervisor", "SupervisorStatistics"]
@@ -49,7 +49,7 @@ class Supervisor:
     """Counts, lists and ends actors."""
 
     def __init__(self) -> None:
-        self._actors: dict[Actor, None] = {}
+        self._actors: dict[Life, None] = {}
         self._by_address: Counter[str] = Counter()
         self._started = 0
         self._refused = 0
@@ -59,7 +59,7 @@ class Supervisor:
     def __len__(self) -> int:
         return len(self._actors)
 
-    def __iter__(self) -> Iterator[Actor]:
+    def __iter__(self) -> Iterator[Life]:
         return iter(tuple(self._actors))
 
     def statistics(self) -> SupervisorStatistics:
@@ -80,13 +80,13 @@ class Supervisor:
         self._refused += 1
         raise HandshakeError(503, why, [("Retry-After", "5")])
 
-    def add(self, actor: Actor, conn: Conn) -> None:
+    def add(self, actor: Life, conn: Conn) -> None:
         """Take a slot."""
         self._actors[actor] = None
         self._started += 1
         self._by_address[_address(conn)] += 1
 
-    def remove(self, actor: Actor, conn: Conn) -> None:
+    def remove(self, actor: Life, conn: Conn) -> None:
         """Give the slot back."""
         del self._actors[actor]
         address = _address(conn)

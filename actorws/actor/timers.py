@@ -24,7 +24,7 @@ from typing import Any, Protocol, TypeAlias
 
 from attrs import frozen
 
-__all__ = ["Expirable", "HasTimers", "Timer", "Wheel", "WheelStatistics", "cancel_timers", "grain"]
+__all__ = ["Expirable", "HasTimers", "KeepsTimers", "Timer", "Wheel", "WheelStatistics", "cancel_timers", "grain"]
 
 #: In order of scheduling; a dict because it forgets any item in O(1).
 Slot: TypeAlias = "dict[Expirable, None]"
@@ -162,11 +162,15 @@ class Wheel:
         return True  # an empty wheel is still a wheel
 
 
-class HasTimers(Protocol):
-    """What a timer needs of its actor."""
+class KeepsTimers(Protocol):
+    """Where timers are kept."""
 
     timers: set[Timer] | None
-    """Its timers that wait; kept by them. ``None`` while there are none: most actors have none."""
+    """Those that wait; kept by themselves. ``None`` while there are none: most actors have none."""
+
+
+class HasTimers(KeepsTimers, Protocol):
+    """What a timer needs of its actor."""
 
     def timer_fired(self, timer: Timer) -> None:
         """Take ``timer.message`` as a server message, without handling it inside this call."""
@@ -215,7 +219,7 @@ class Timer(Expirable):
         return f"<Timer {self.message!r} {'active' if self.active else 'over'}>"
 
 
-def cancel_timers(actor: HasTimers) -> None:
+def cancel_timers(actor: KeepsTimers) -> None:
     """Cancel every timer of ``actor``: what ends an actor calls this."""
     for timer in tuple(actor.timers or ()):
         timer.cancel()

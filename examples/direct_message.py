@@ -2,9 +2,9 @@
 
 python -m actorws serve examples.direct_message:app
 
-Connect to ``/ada`` to be ``ada``: the first frame says that the name is yours. Send ``grace: good morning`` and the client
-at ``/grace`` gets ``ada: good morning``. The unique name finds the one actor that has it, wherever it is; ``send_message``
-says False when nobody has.
+Connect to ``/ada`` to be ``ada``: the first frame says that the name is yours. Send ``grace: good morning`` and the
+client at ``/grace`` gets ``ada: good morning``. The unique name finds the one actor that has it, wherever it is;
+``send_message`` says False when nobody has.
 """
 
 from __future__ import annotations

@@ -70,13 +70,14 @@ class Wheel:
     ``next_deadline()``, calls ``advance(clock())``, and is woken by ``on_earlier``.
     """
 
-    __slots__ = ("_clock", "_heap", "_scheduled", "_slots", "on_earlier")
+    __slots__ = ("_clock", "_emptied", "_heap", "_scheduled", "_slots", "on_earlier")
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._slots: dict[float, Slot] = {}
         self._heap: list[float] = []  # the keys of _slots
         self._scheduled = 0
+        self._emptied = 0  # slots, about: one that was filled again counts until it is pruned
         self.on_earlier: Callable[[], None] | None = None
         """Called when a schedule makes ``next_deadline()`` earlier, also from inside ``advance``."""
 
@@ -109,11 +110,21 @@ class Wheel:
         slot = getattr(item, "_slot", None)
         if not slot:
             return False
-        # The emptied slot stays until next_deadline() or advance() comes across it.
         del slot[item]
         item._slot = None
         self._scheduled -= 1
+        if not slot:
+            # It stays until its time has come, or too many have: left over from a crowd, each would keep a whole
+            # arena of CPython's allocator from being given back to the system.
+            self._emptied += 1
+            if 2 * self._emptied > len(self._heap):
+                self._prune()
         return True
+
+    def _prune(self) -> None:
+        self._slots = {instant: slot for instant, slot in self._slots.items() if slot}
+        self._heap = sorted(self._slots)
+        self._emptied = 0
 
     def next_deadline(self) -> float:
         """When ``advance`` has something to do, on the clock's scale; ``inf`` if never."""

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, ClassVar
 import trio
 
 from actorws.events import BackgroundCrashed
-from actorws.io.poller import READ_SIZE, RESET
 from actorws.io.readiness import is_readable
+from actorws.io.socket_wire import READ_SIZE, RESET
 from actorws.transports.contract import Receiver
 from actorws.transports.wire import Wire
 

@@ -128,7 +128,11 @@ class Wire:
                 return self._no_room()
             for chunk in chunks:
                 self.cork(chunk)
-            return (SendStatus.SENT if self.queue is None else SendStatus.BACKPRESSURED), ""
+            if self.queue is None:
+                return SendStatus.SENT, ""
+            # Corking has written, and the kernel has not taken all of it.
+            self.stressed = True
+            return SendStatus.BACKPRESSURED, ""
         if self.buffers_itself and self.buffered + size <= self.options.high_water_mark:
             queue.put(b"".join(chunks), size)
             return SendStatus.SENT, ""

@@ -1,0 +1,305 @@
+"""Socket wire: one connected, non-blocking socket on the poller.
+
+Rules owned here: one read a turn, straight into a large payload where one is being gathered; a write that fails is the
+last one (whole frames or a dead socket); taking leave is half-closing and dropping what still comes, so that our last
+frame isn't lost to a reset. Must not know what the bytes mean, nor who waits for the socket.
+"""
+
+from __future__ import annotations
+
+import socket as _socket
+import struct
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from actorws.io.readiness import READ, WRITE, is_readable
+from actorws.transports.wire import Wire
+
+if TYPE_CHECKING:
+    from actorws.actor.scheduler import Flushable
+    from actorws.config import Backpressure
+    from actorws.io.poller import Poller
+    from actorws.runtime import Runtime
+    from actorws.transports.contract import Receiver
+
+__all__ = ["READ_SIZE", "RESET", "SocketWire", "flush_all"]
+
+#: Bytes of one read. 64 KiB of tiny frames are the most that one connection may put between two others.
+READ_SIZE = 64 * 1024
+#: Bytes of one read straight into a large payload, which costs nothing but the copy.
+GATHER_SIZE = 256 * 1024
+#: Buffers of one ``sendmsg``; the system's IOV_MAX is 1024.
+MAX_BUFFERS = 512
+#: Chunks from this size on are not joined but written side by side.
+LARGE = 16 * 1024
+#: Frames that the receiver holds back wait for the next tick, or for the end of a pause: then they cost no tick.
+QUEUED, HELD = 1, 2
+#: SO_LINGER with no time to linger: close() resets the connection.
+RESET = struct.pack("ii", 1, 0)
+
+
+def flush_all(wires: Sequence[Flushable]) -> None:
+    """Write what is pending on each wire: the hot end of a tick, ``SocketWire.flush`` without the calls."""
+    last: list[bytes] = []
+    data = b""
+    for wire in wires:
+        if type(wire) is not SocketWire or not wire.open or wire.corked > LARGE:
+            wire.flush()
+            continue
+        pending = wire.pending
+        if pending:
+            if len(pending) == 1:
+                data = pending[0]
+            elif pending != last:
+                # Members of a group mostly have the same output (as objects, so comparing them is quick).
+                data = b"".join(pending)
+            last = pending
+            wire.pending = None
+            try:
+                sent = wire.socket.send(data)
+            except BlockingIOError:
+                sent = 0
+            except OSError:
+                wire.broken()
+                continue
+            if sent != len(data):
+                wire.cut_short([data], sent)
+
+
+class SocketWire(Wire):
+    """One connected socket."""
+
+    __slots__ = ("_behind", "_eof", "_events", "_leaving", "_poller", "fd", "socket")
+
+    def __init__(self, socket: _socket.socket, runtime: Runtime, options: Backpressure, poller: Poller) -> None:
+        super().__init__(runtime, options, poller.tick_began)
+        self.socket = socket
+        self.fd = socket.fileno()
+        self._poller = poller
+        self._events = READ
+        #: Whether the receiver holds complete frames (``QUEUED`` or ``HELD``): they come before anything that is read.
+        self._behind = 0
+        #: Whether the peer has sent all it will.
+        self._eof = False
+        #: Whether we are taking leave: what still comes is dropped.
+        self._leaving = False
+
+    # Reading
+
+    def readable(self) -> None:
+        """Read once and hand it on. The hot path: nothing special about the wire, one read, one call."""
+        receiver = self.receiver
+        if receiver is None or self.paused or self._leaving or self._behind or receiver.gathering:
+            self._read_otherwise()
+            return
+        try:
+            data = self.socket.recv(READ_SIZE)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            self._lost(error)
+            return
+        if data:
+            self.last_seen = self._poller.tick_began
+            if receiver.receive(data):
+                self.read_again()
+        else:
+            self._finished()
+
+    def _read_otherwise(self) -> None:
+        receiver = self.receiver
+        if receiver is None:
+            return
+        if self.paused or self._leaving:
+            self._not_reading()
+        elif not self._behind:
+            self._gather(receiver)
+
+    def _gather(self, receiver: Receiver) -> None:
+        """Read straight into a large payload."""
+        room = receiver.room()
+        try:
+            size = self.socket.recv_into(room, min(len(room), GATHER_SIZE))
+        except BlockingIOError:
+            return
+        except OSError as error:
+            self._lost(error)
+            return
+        finally:
+            room.release()
+        if not size:
+            self._finished()
+            return
+        self.last_seen = self._poller.tick_began
+        if receiver.filled(size):
+            self.read_again()
+
+    def readable_again(self) -> None:
+        """Go on with what the last read left."""
+        self._behind = 0
+        if self.receiver is None or self._leaving:
+            return
+        if self.paused:
+            self._behind = HELD
+        elif self.receiver.receive(b""):
+            self.read_again()
+
+    def _not_reading(self) -> None:
+        """Ready although nothing is to be read: the connection broke, or what comes is to be dropped."""
+        try:
+            data = self.socket.recv(READ_SIZE, 0 if self._leaving else _socket.MSG_PEEK)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            self._lost(error)
+            return
+        if not data:
+            self._finished()
+        elif not self._leaving:
+            self._lost(ConnectionResetError("the connection broke while it was not read from"))
+
+    def _finished(self) -> None:
+        self._eof = True
+        if self._leaving:
+            self.shut()
+            return
+        self.update()
+        assert self.receiver is not None
+        self.receiver.ended(None)
+
+    def _lost(self, error: OSError) -> None:
+        receiver = self.receiver
+        self._drop_output()
+        if receiver is not None and not self._leaving:
+            receiver.ended(error)
+        self.shut()
+
+    def has_input(self) -> bool:
+        return not self.paused and is_readable(self.fd)
+
+    def read_again(self) -> None:
+        if self._behind != QUEUED:
+            self._behind = QUEUED
+            self._poller.read_again(self)
+
+    # Writing
+
+    def flush(self) -> None:
+        pending = self.pending
+        self.pending = None
+        if not pending or self.fd < 0:
+            return
+        if self.queue is not None:
+            self.put_all(pending)
+            return
+        try:
+            sent = self.socket.sendmsg(pending[:MAX_BUFFERS])
+        except BlockingIOError:
+            sent = 0
+        except OSError:
+            self.broken()
+            return
+        self.cut_short(pending, sent)
+
+    def broken(self) -> None:
+        """A write failed. The next read, which is sure to come, tells: epoll always reports a broken connection."""
+        self._drop_output()
+
+    def cut_short(self, left: list[bytes], sent: int) -> None:
+        """A write was cut short, or may have been."""
+        while left and sent >= len(left[0]):
+            sent -= len(left[0])
+            left = left[1:]
+        if left:
+            self.block(memoryview(left[0] if len(left) == 1 else b"".join(left))[sent:])
+            self._watch(self._events & READ, WRITE)
+        elif self._leaving:
+            self._shutdown()
+
+    def writable(self) -> None:
+        """The kernel takes more of what waits."""
+        if self.rest is None:
+            return
+        rest: memoryview | None = self.rest
+        try:
+            while rest is not None:
+                sent = self.socket.send(rest)
+                self.last_seen = self._poller.tick_began
+                rest = rest[sent:] if sent < len(rest) else self.next_batch()
+        except BlockingIOError:
+            pass
+        except OSError:
+            self._drop_output()
+            return
+        self.rest = rest
+        if rest is None:
+            self._watch(READ, 0)
+            self.unblock()
+            if self._leaving and self.pending is None:
+                self._shutdown()
+
+    def _drop_output(self) -> None:
+        """Whole frames or a dead socket: after a failed write nothing more is written."""
+        self.open = False
+        self.pending = self.rest = self.queue = None
+        if self.fd >= 0:
+            self._watch(READ, 0)
+
+    # Interest
+
+    def update(self) -> None:
+        self._watch(READ, self._events & WRITE)
+        if self._behind == HELD and not self.paused:
+            self.read_again()
+
+    def _watch(self, read: int, write: int) -> None:
+        wanted = write
+        if not self._eof and (self._leaving or not self.paused):
+            wanted |= read
+        if wanted != self._events and self.fd >= 0:
+            self._events = wanted
+            self._poller.set_events(self.fd, wanted)
+
+    # The end
+
+    def close(self) -> None:
+        if self._leaving or self.fd < 0:
+            return
+        self._leaving = True
+        self.open = False
+        self.update()
+        if self.pending is None and self.rest is None:
+            self._shutdown()
+
+    def _shutdown(self) -> None:
+        """Everything was written: say so, and wait for the peer to do the same."""
+        if self._eof:
+            self.shut()
+            return
+        try:
+            self.socket.shutdown(_socket.SHUT_WR)
+        except OSError:
+            self.shut()
+
+    def abort(self) -> None:
+        if self.fd >= 0:
+            self._drop_output()
+            self.socket.setsockopt(_socket.SOL_SOCKET, _socket.SO_LINGER, RESET)
+            self.shut()
+
+    def shut(self) -> None:
+        """Close the socket; the receiver is told."""
+        if self.fd < 0:
+            return
+        fd, self.fd = self.fd, -1
+        self.open = False
+        self.socket.close()
+        self._poller.forget(fd)
+        receiver, self.receiver = self.receiver, None
+        if receiver is not None:
+            receiver.closed()
+        self.runtime.wire_closed()
+
+    def fail(self) -> None:
+        """Something of ours went wrong: the peer is gone, as far as the receiver is told."""
+        self._lost(ConnectionAbortedError("internal error"))

@@ -5,6 +5,7 @@ Subclass ``Websocket``, return ``(state, frames)`` from its callbacks, send to a
 The map, lowest layer first; a layer imports only those above it in this list:
 
 - vocabulary: ``frames``, ``reasons``, ``exceptions``, ``config``, ``behaviour``, ``events``, ``conn``
+- ``observability``: subscribers to events, which know nothing but the vocabulary
 - ``protocol``: bytes to frames and back, the HTTP head, the handshake; no I/O
 - ``actor``: a connection's state and callbacks, its mailbox, the run queue between actors, timers, the supervisor
 - ``registry``: unique names and groups
@@ -12,7 +13,6 @@ The map, lowest layer first; a layer imports only those above it in this list:
 - ``transports``: the life of a WebSocket between a wire and an actor; no I/O
 - ``io``: drivers that move bytes: the poller, trio streams
 - ``server``: listeners, routes, plain HTTP, the shutdown
-- ``observability``: subscribers to events
 - ``testing``: behaviours driven in memory
 - ``cli``: the command line
 
@@ -43,7 +43,8 @@ from actorws.registry.unique import ActorRef, Unique
 from actorws.runtime import Runtime, open_runtime
 from actorws.server.app import App
 from actorws.server.http import Request, Response
-from actorws.server.serve import Served, run, serve
+from actorws.server.run import run
+from actorws.server.serve import Served, serve
 
 __all__ = [
     "Accept",

@@ -28,7 +28,7 @@ from actorws.events import Event, ListenerStarted
 from actorws.exceptions import AppNotFound, ConfigError, UsageError
 from actorws.observability.logs import log_events, unwrap
 from actorws.server.app import App
-from actorws.server.serve import run
+from actorws.server.run import run
 
 __all__ = ["main"]
 

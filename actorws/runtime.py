@@ -20,6 +20,7 @@ from actorws.actor.supervisor import Supervisor
 from actorws.actor.timers import Wheel
 from actorws.actor.workers import Workers
 from actorws.events import BackgroundCrashed, Emit, Event
+from actorws.observability.logs import log_events
 from actorws.reasons import Replaced
 from actorws.registry.group import Group
 from actorws.registry.unique import Unique
@@ -33,7 +34,7 @@ class Runtime:
     def __init__(self, nursery: trio.Nursery, on_event: Emit | None = None) -> None:
         self.id: str = secrets.token_hex(4)
         """Tells this runtime from every other; the first part of its connections' ids."""
-        self._on_event = on_event
+        self._on_event = log_events() if on_event is None else on_event
         self._serials = count(1)
         self.scheduler = Scheduler(self.emit)
         self.workers = Workers(nursery)
@@ -54,11 +55,10 @@ class Runtime:
 
     def emit(self, event: Event) -> None:
         """Tell the subscriber. What it raises is dropped: observing must not change what is observed."""
-        if self._on_event is not None:
-            try:
-                self._on_event(event)
-            except Exception:
-                pass
+        try:
+            self._on_event(event)
+        except Exception:
+            pass
 
     def next_serial(self) -> int:
         """A number for a new connection."""
@@ -125,7 +125,7 @@ class Runtime:
 async def open_runtime(on_event: Emit | None = None) -> AsyncIterator[Runtime]:
     """A runtime without a server, for as long as the block lasts; at its end every actor is cut.
 
-    ``on_event`` is called with each event, synchronously.
+    ``on_event`` is called with each event, synchronously. Default: they are logged, see ``actorws.observability``.
     """
     async with trio.open_nursery() as nursery:
         runtime = Runtime(nursery, on_event)

@@ -20,6 +20,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 #: Lowest first: a group imports only itself and what is before it.
 LAYERS = [
     "vocabulary",
+    "observability",
     "protocol",
     "actor",
     "cluster",
@@ -30,7 +31,6 @@ LAYERS = [
     "sessions",
     "server",
     "client",
-    "observability",
     "testing",
     "package",
     "cli",

@@ -62,7 +62,7 @@ class RunQueue:
     def __init__(self, emit: Emit) -> None:
         self._emit = emit
         self._entries: deque[Entry] = deque()
-        #: The entries that are being delivered, which are still in the queue, and to how many of their targets they were.
+        #: The entries that are being delivered, which are still in the queue, and to how many targets they were.
         self._run: list[Entry] = []
         self._index = 0
 

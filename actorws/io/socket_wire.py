@@ -288,7 +288,6 @@ class SocketWire(Wire):
             self.shut()
 
     def shut(self) -> None:
-        """Close the socket; the receiver is told."""
         if self.fd < 0:
             return
         fd, self.fd = self.fd, -1

@@ -277,7 +277,7 @@ class StreamWire(Wire):
         self.pending = self.rest = self.queue = self._writing = None
 
     def shut(self) -> None:
-        """The stream is over: the receiver is told, once."""
+        self.scope.cancel()
         self.open = False
         receiver, self.receiver = self.receiver, None
         if receiver is not None:

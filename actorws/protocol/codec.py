@@ -69,7 +69,7 @@ class Decoder:
         #: Whether complete frames may be waiting that the fairness bound held back; call ``receive(b"")``.
         self.more = False
         self._over = False
-        #: Whether something of the last reads bears on the next: a tail, a message or payload begun, a flag that is set.
+        #: Whether something of the last reads bears on the next: a tail, a message or payload begun, a flag set.
         self._unfinished = False
         self._tail = b""
         self._gather: Gather | None = None

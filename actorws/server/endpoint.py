@@ -306,8 +306,9 @@ class Endpoint(Receiver):
             return
         if self._reader.started:
             self.refuse(HandshakeError(503, "the server is going away", [("Retry-After", "5")]))
-        else:
-            self._leave()
+        elif self.wire is not None:
+            # Nothing was said, so there is nothing to linger for: browsers keep such connections for minutes.
+            self.wire.shut()
 
     def _leave(self) -> None:
         self._began = self._left = True

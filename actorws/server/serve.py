@@ -6,10 +6,9 @@ signal ends it at once; whatever ends the server, every actor's ``terminate`` ru
 
 from __future__ import annotations
 
-import signal
 import socket as _socket
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
@@ -31,7 +30,7 @@ from actorws.server.endpoint import Endpoint, Site
 from actorws.server.listener import Listener, identity, open_tcp, open_unix, remove_unix, url_of
 from actorws.server.stream_listener import StreamListener
 
-__all__ = ["Served", "run", "serve"]
+__all__ = ["Served", "drain", "run_background", "say_goodbye", "serve"]
 
 
 @frozen(eq=False)
@@ -66,7 +65,8 @@ async def serve(
 
     ``host`` is a name or address (``None``: every address of this machine), ``port`` 0 takes a free one, ``None`` none;
     ``unix`` is the path of a Unix socket to serve as well. ``tls`` serves TCP with TLS. ``on_event`` is called with
-    every event (see ``actorws.events``). ``options`` are those of ``ServerConfig``, by name.
+    every event (see ``actorws.events``) instead of having them logged. ``options`` are those of ``ServerConfig``, by
+    name.
 
     The graceful shutdown stops accepting, tells clients with Close 1001, runs every ``terminate`` and takes
     ``drain_timeout`` at most. Cancellation does the same without waiting for clients; an ``async def terminate`` is
@@ -98,73 +98,6 @@ async def serve(
                 for listener in listeners:
                     listener.close()
                 say_goodbye(runtime)
-
-
-def run(
-    app: App | type[Websocket] | Websocket,
-    *,
-    host: str | None = "127.0.0.1",
-    port: int | None = 8000,
-    unix: str | Path | None = None,
-    tls: ssl.SSLContext | None = None,
-    on_event: Emit | None = None,
-    **options: Any,
-) -> None:
-    """Serve ``app`` until SIGINT or SIGTERM; blocks. Arguments and errors are those of ``serve``.
-
-    The first signal begins the graceful shutdown, after which this returns. A second one ends everything at once
-    with ``SystemExit(1)``.
-    """
-
-    signals_seen = trio.run(
-        _run, partial(serve, app, host=host, port=port, unix=unix, tls=tls, on_event=on_event, **options)
-    )
-    if signals_seen > 1:
-        raise SystemExit(1)
-
-
-async def _run(serve: Callable[..., Awaitable[None]]) -> int:
-    """Run ``serve`` under the process's signals; how many came."""
-    signals = _Signals()
-    failure: Exception | None = None
-    async with trio.open_nursery() as nursery:
-        # Before anyone can know that there is a server: a signal that comes right then must not just kill it.
-        await nursery.start(signals.obey, nursery.cancel_scope)
-        try:
-            await serve(task_status=signals)
-        except Exception as error:
-            # Raised below: out of this block it would come in a group.
-            failure = error
-        nursery.cancel_scope.cancel()
-    if failure is not None:
-        raise failure
-    return signals.count
-
-
-class _Signals:
-    """Waits for the server to be there, and for signals that end it."""
-
-    def __init__(self) -> None:
-        self.count = 0
-        self._served: Served | None = None
-
-    def started(self, value: Served) -> None:
-        """``serve`` accepts connections."""
-        self._served = value
-
-    async def obey(self, everything: trio.CancelScope, *, task_status: trio.TaskStatus[None]) -> None:
-        """End the server in good order at the first signal, at once at the second, or if it isn't there yet."""
-        with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-            task_status.started()
-            async for _ in signals:
-                self.count += 1
-                if self._served is None:
-                    everything.cancel()
-                elif self.count == 1:
-                    self._served.shut_down()
-                else:
-                    self._served.runtime.hurry()
-                    everything.cancel()
 
 
 # Parts of serve
@@ -237,6 +170,7 @@ def _attach(site: Site, poller: Poller, socket: _socket.socket, address: tuple[s
 
 
 async def run_background(background: Background, runtime: Runtime) -> None:
+    """Run a background function of the app; what it raises is told, and ends nothing else."""
     try:
         await background(runtime)
     except Exception as error:

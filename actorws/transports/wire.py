@@ -234,6 +234,10 @@ class Wire:
         """
         raise NotImplementedError  # pragma: no cover
 
+    def shut(self) -> None:
+        """Close at once, where nothing was said that could be lost. The receiver gets ``closed``."""
+        raise NotImplementedError  # pragma: no cover
+
     def abort(self) -> None:
         """Drop everything and reset the connection. The receiver gets ``closed``, at once."""
         raise NotImplementedError  # pragma: no cover

@@ -582,7 +582,7 @@ def test_a_payload_that_trickles_in_is_unmasked_once_and_checked_once(monkeypatc
     """So the work grows with the payload, not with its square."""
     unmasked, grown = [], []
     apply_mask, grow = payload.apply_mask, payload.Gather._grow
-    monkeypatch.setattr(codec, "apply_mask", lambda data, key: unmasked.append(len(data)) or apply_mask(data, key))
+    monkeypatch.setattr(payload, "apply_mask", lambda data, key: unmasked.append(len(data)) or apply_mask(data, key))
     monkeypatch.setattr(payload.Gather, "_grow", lambda self, needed: grown.append(needed) or grow(self, needed))
     length = 400_000
     assert len(in_pieces(a_decoder(), frame(first, bytes(length), NULL_KEY), size)) == 1
@@ -593,7 +593,7 @@ def test_a_payload_that_trickles_in_is_unmasked_once_and_checked_once(monkeypatc
 def test_fragments_that_trickle_in_are_checked_once(monkeypatch):
     unmasked = []
     apply_mask = payload.apply_mask
-    monkeypatch.setattr(codec, "apply_mask", lambda data, key: unmasked.append(len(data)) or apply_mask(data, key))
+    monkeypatch.setattr(payload, "apply_mask", lambda data, key: unmasked.append(len(data)) or apply_mask(data, key))
     wire = frame(0x01, b"x" * 9000) + frame(0x00, b"y" * 9000) + frame(0x80, b"z" * 9000)
     assert in_pieces(a_decoder(), wire, 10) == ["x" * 9000 + "y" * 9000 + "z" * 9000]
     assert sum(unmasked) == 2 * 27_000

@@ -1,0 +1,90 @@
+"""Run: a server as a whole process, which signals end.
+
+Rule owned here: the first SIGINT or SIGTERM begins the graceful shutdown, the second one ends everything at once. Must
+not know how either is done.
+"""
+
+from __future__ import annotations
+
+import signal
+import ssl
+from collections.abc import Awaitable, Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import trio
+
+from actorws.behaviour import Websocket
+from actorws.events import Emit
+from actorws.server.app import App
+from actorws.server.serve import Served, serve
+
+__all__ = ["run"]
+
+
+def run(
+    app: App | type[Websocket] | Websocket,
+    *,
+    host: str | None = "127.0.0.1",
+    port: int | None = 8000,
+    unix: str | Path | None = None,
+    tls: ssl.SSLContext | None = None,
+    on_event: Emit | None = None,
+    **options: Any,
+) -> None:
+    """Serve ``app`` until SIGINT or SIGTERM; blocks. Arguments and errors are those of ``serve``.
+
+    The first signal begins the graceful shutdown, after which this returns. A second one ends everything at once
+    with ``SystemExit(1)``.
+    """
+
+    signals_seen = trio.run(
+        _run, partial(serve, app, host=host, port=port, unix=unix, tls=tls, on_event=on_event, **options)
+    )
+    if signals_seen > 1:
+        raise SystemExit(1)
+
+
+async def _run(serve: Callable[..., Awaitable[None]]) -> int:
+    """Run ``serve`` under the process's signals; how many came."""
+    signals = _Signals()
+    failure: Exception | None = None
+    async with trio.open_nursery() as nursery:
+        # Before anyone can know that there is a server: a signal that comes right then must not just kill it.
+        await nursery.start(signals.obey, nursery.cancel_scope)
+        try:
+            await serve(task_status=signals)
+        except Exception as error:
+            # Raised below: out of this block it would come in a group.
+            failure = error
+        nursery.cancel_scope.cancel()
+    if failure is not None:
+        raise failure
+    return signals.count
+
+
+class _Signals:
+    """Waits for the server to be there, and for signals that end it."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._served: Served | None = None
+
+    def started(self, value: Served) -> None:
+        """``serve`` accepts connections."""
+        self._served = value
+
+    async def obey(self, everything: trio.CancelScope, *, task_status: trio.TaskStatus[None]) -> None:
+        """End the server in good order at the first signal, at once at the second, or if it isn't there yet."""
+        with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+            task_status.started()
+            async for _ in signals:
+                self.count += 1
+                if self._served is None:
+                    everything.cancel()
+                elif self.count == 1:
+                    self._served.shut_down()
+                else:
+                    self._served.runtime.hurry()
+                    everything.cancel()

@@ -32,6 +32,9 @@ from actorws.server.stream_listener import StreamListener
 
 __all__ = ["Served", "drain", "run_background", "say_goodbye", "serve"]
 
+#: Turns of other tasks between the last words to clients and the end of the streams they are written to.
+LAST_TURNS = 5
+
 
 @frozen(eq=False)
 class Served:
@@ -77,15 +80,19 @@ async def serve(
     app = App.of(app)
     shutdown = trio.Event()
     with _sockets(host, port, unix, config) as sockets:
-        async with open_runtime(on_event) as runtime, _drivers(runtime) as (nursery, poller):
+        async with (
+            open_runtime(on_event) as runtime,
+            _drivers(runtime) as (drivers, poller),
+            trio.open_nursery() as backgrounds,
+        ):
             site = Site(runtime, app.router, config)
-            listeners = [_listen(socket, site, nursery, poller, _tls_of(socket, tls)) for socket in sockets]
+            listeners = [_listen(socket, site, drivers, poller, _tls_of(socket, tls)) for socket in sockets]
             addresses = tuple(url_of(socket, secure=_tls_of(socket, tls) is not None) for socket in sockets)
             ports = [socket.getsockname()[1] for socket in sockets if _is_tcp(socket)]
             for address in addresses:
                 runtime.emit(ListenerStarted(address))
             for background in app.backgrounds:
-                nursery.start_soon(run_background, background, runtime)
+                backgrounds.start_soon(run_background, background, runtime)
             task_status.started(Served(runtime, addresses, ports[0] if ports else None, shutdown))
             try:
                 await shutdown.wait()
@@ -98,6 +105,7 @@ async def serve(
                 for listener in listeners:
                     listener.close()
                 say_goodbye(runtime)
+                backgrounds.cancel_scope.cancel()
 
 
 # Parts of serve
@@ -136,23 +144,31 @@ def _sockets(
 
 @asynccontextmanager
 async def _drivers(runtime: Runtime) -> AsyncIterator[tuple[trio.Nursery, Poller | None]]:
-    """The poller, where the platform has one, and the tasks of streams and background functions."""
-    # Shielded: cancelled with the rest it would be gone before the listeners are, and before anyone is told goodbye.
-    until = trio.CancelScope(shield=True)
+    """A nursery for the tasks of streams, and the poller, where the platform has one."""
+    # Shielded: cancelled with the rest they would be gone before the listeners are, and before anyone is told goodbye.
+    scope = trio.CancelScope(shield=True)
     async with trio.open_nursery() as nursery:
-        poller = Poller(runtime) if readiness.is_supported else None
-        if poller is not None:
-            nursery.start_soon(_run_in, until, poller)
+        drivers, poller = await nursery.start(_run_drivers, runtime, scope)
         try:
-            yield nursery, poller
+            yield drivers, poller
         finally:
-            until.cancel()
-            nursery.cancel_scope.cancel()
+            with trio.CancelScope(shield=True):
+                # Not to wait for anyone, but to let each stream's writer take its turn with our last words.
+                for _ in range(LAST_TURNS):
+                    await trio.lowlevel.checkpoint()
+            scope.cancel()
 
 
-async def _run_in(scope: trio.CancelScope, poller: Poller) -> None:
+async def _run_drivers(
+    runtime: Runtime, scope: trio.CancelScope, *, task_status: trio.TaskStatus[tuple[trio.Nursery, Poller | None]]
+) -> None:
     with scope:
-        await poller.run()
+        async with trio.open_nursery() as nursery:
+            poller = Poller(runtime) if readiness.is_supported else None
+            if poller is not None:
+                nursery.start_soon(poller.run)
+            task_status.started((nursery, poller))
+            await trio.sleep_forever()
 
 
 def _listen(

@@ -314,3 +314,15 @@ async def test_a_drain_with_1000_messages_under_way_loses_no_frame_in_the_middle
             assert payload == bytes(1000)
         assert payload == b"\x03\xe9"
         assert await client.rest() == b""
+
+
+async def test_connections_on_which_nothing_is_being_said_do_not_hold_up_the_end() -> None:
+    """Browsers keep such connections open for minutes, and lingering for them would take seconds."""
+    app = App()
+    app.http("/", lambda request: "hello")
+    async with serving(app, drain_timeout=20.0) as server, connect(server.port), connect(server.port) as kept:
+        assert (await kept.get("/")).status == 200
+        began = trio.current_time()
+        server.served.shut_down()
+        await server.no_wires()
+        assert trio.current_time() - began < 2

@@ -14,7 +14,7 @@ import trio
 import trio.testing
 import trustme
 
-from actorws import App, events
+from actorws import App, Shutdown, events, serve
 from actorws.server.http import Response
 from tests.support.serving import Echo, Server, descriptors, serving
 from tests.support.wire import SECONDS, TEXT, Client, connect, frame, handshake
@@ -235,3 +235,25 @@ async def test_a_client_that_reads_slowly_is_bounded(server_tls: ssl.SSLContext,
         await server.seen(events.OutputFull)
         (started,) = server.all(events.ActorStarted)
         assert 900_000 < started.conn.buffered <= 1_000_000
+
+
+async def test_who_is_connected_when_the_server_is_cancelled_is_told(
+    server_tls: ssl.SSLContext, client_tls: ssl.SSLContext
+) -> None:
+    """The actor ends because of the shutdown, and its client hears of it, although nobody waits for that."""
+    server = Server()
+    async with trio.open_nursery() as nursery:
+        scope = trio.CancelScope()
+
+        async def run(task_status: trio.TaskStatus[Any]) -> None:
+            with scope:
+                await serve(Echo, port=0, tls=server_tls, on_event=server, task_status=task_status)
+
+        server.served = await nursery.start(run)
+        async with secure(server, client_tls) as client:
+            await client.upgrade()
+            await client.echo("hello")
+            scope.cancel()
+            with trio.fail_after(SECONDS):
+                assert (await client.closed())[0] == 1001
+    assert [event.reason for event in server.all(events.ActorEnded)] == [Shutdown()]

@@ -127,3 +127,17 @@ def test_a_pause_ends_when_its_last_reason_does():
     assert wire.paused == OUTPUT
     wire.resume(OUTPUT)
     assert not wire.paused
+
+
+def test_a_send_that_finds_the_kernel_full_in_the_same_call_owes_a_drain():
+    """It is told BACKPRESSURED, so its sender waits for the drain."""
+    wire = FakeWire(takes=CORK, high_water_mark=1 << 20)
+    assert offer(wire, b"x" * (CORK + 1)) is SendStatus.BACKPRESSURED
+    assert wire.stressed
+
+
+def test_a_frame_that_could_never_fit_owes_no_drain():
+    """Nothing waits, so there would be no relief to tell of."""
+    wire = FakeWire(backpressure_limit=10)
+    assert offer(wire, b"x" * 11) is SendStatus.DROPPED
+    assert not wire.stressed

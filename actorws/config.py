@@ -67,6 +67,11 @@ def _optional_tuple(value: Iterable[str] | None) -> tuple[str, ...] | None:
     return None if value is None else _strings(value)
 
 
+def _string(_: Any, attribute: Attribute[Any], value: Any) -> None:
+    if not isinstance(value, str):
+        raise ConfigError(f"{attribute.name} must be a str, not {value!r}")
+
+
 @frozen
 class Coalesce:
     """An overflow policy: of queued items with the same key only the newest is kept, in the place of the first."""
@@ -95,6 +100,8 @@ class Limits:
     """Fragments of one client message; above it Close 1009. (Tiny fragments are a memory attack.)"""
     max_connections: int | None = attr(default=None, validator=_number(0, none=True))
     """Accepted connections with an actor at one time; above it 503. ``None``: as many as descriptors allow."""
+    overload_body: str = attr(default="too many connections", validator=_string)
+    """What the 503 says to those above it."""
     max_connections_per_address: int | None = attr(default=None, validator=_number(0, none=True))
     """The same, per remote IP address."""
 
@@ -212,7 +219,8 @@ class ServerConfig:
     keep_alive_timeout: float = attr(default=15.0, validator=_number(0.001))
     """Seconds that a plain HTTP connection may be idle between requests."""
     handler_timeout: float = attr(default=30.0, validator=_number(0.001))
-    """Seconds of an ``async def`` HTTP handler or ``connect``; then 503."""
+    """Seconds of an ``async def`` HTTP handler or ``connect`` (then 503), of a request's body (then 408), and
+    between two pieces of a response's body (then the connection is cut)."""
     drain_timeout: float = attr(default=10.0, validator=_number(0.001))
     """Seconds in all from the first signal until everything has ended."""
     backlog: int | None = attr(default=None, validator=_number(1, none=True))

@@ -147,7 +147,7 @@ class MailboxFull(Event):
 
     conn: Conn
     policy: str
-    """What was done: ``drop_new``, ``drop_old``, ``coalesce`` or ``close``."""
+    """What was done: ``drop_new``, ``drop_old`` or ``close``. (Coalescing as such is no lack of room.)"""
 
 
 @frozen
@@ -156,7 +156,7 @@ class OutputFull(Event):
 
     conn: Conn
     policy: str
-    """What was done: ``drop_new``, ``drop_old``, ``coalesce`` or ``close``."""
+    """What was done: ``drop_new``, ``drop_old`` or ``close``. (Coalescing as such is no lack of room.)"""
     buffered: int
     """Bytes waiting."""
 

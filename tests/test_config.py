@@ -65,7 +65,7 @@ def value_of(made: Config | ServerConfig, name: str) -> Any:
 
 def test_these_tests_know_every_option() -> None:
     route = {option.name for group in groups() for option in attrs.fields(type(group))}
-    assert route == {*ROUTE_NUMBERS, *BOOLEANS, *POLICIES, *SEQUENCES}
+    assert route == {*ROUTE_NUMBERS, *BOOLEANS, *POLICIES, *SEQUENCES, "overload_body"}
     assert {option.name for option in attrs.fields(ServerConfig)} == set(SERVER_NUMBERS)
 
 
@@ -196,3 +196,9 @@ def test_each_option_has_a_line_that_says_what_it_means(group: type) -> None:
         if isinstance(statement, ast.AnnAssign):
             documented = isinstance(following, ast.Expr) and isinstance(following.value, ast.Constant)
             assert documented, ast.unparse(statement.target)
+
+
+def test_the_words_for_those_above_the_cap_are_a_string() -> None:
+    assert Config().replace(overload_body="come back later").limits.overload_body == "come back later"
+    with pytest.raises(ConfigError, match="overload_body must be a str, not b'later'"):
+        Config().replace(overload_body=b"later")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import trio
 
-from actorws.actor.bounded import policy_name
+from actorws.actor.bounded import NO_SUBJECT, done_for
 from actorws.actor.kind import Kind
 from actorws.actor.life import BUSY, ENDING, IDLE, NOT_BEGUN, OVER, Life
 from actorws.actor.mailbox import CLIENT, DRAIN, FRAME, INIT, SERVER, Mailbox, size_of
@@ -244,13 +244,17 @@ class Actor(Life):
         if self.status & OVER:
             return
         mailbox = self._wait()
-        before = len(mailbox)
-        taken = mailbox.offer((item, payload), size_of(payload), payload)
-        if taken and (len(mailbox) > before or mailbox.policy != "drop_old"):
+        try:
+            subject = payload if item == SERVER else NO_SUBJECT
+            offered = mailbox.offer((item, payload), size_of(payload), subject)
+        except Exception as error:
+            # The policy's key function. The sender is not to blame, and must not be hurt.
+            self._crash(item, error)
             return
-        policy = policy_name(mailbox.policy)
-        self.conn.runtime.emit(MailboxFull(self.conn, policy))
-        if policy == "close":
+        done = done_for(offered, mailbox.policy)
+        if done:
+            self.conn.runtime.emit(MailboxFull(self.conn, done))
+        if done == "close":
             self.stop(Overflow("mailbox"), Close(CloseCode.TRY_AGAIN_LATER, "mailbox full"))
 
     def _wait(self) -> Mailbox:

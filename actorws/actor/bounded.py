@@ -8,21 +8,40 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Hashable
+from enum import IntEnum
 from typing import Any, Generic, TypeVar
 
 from actorws.config import Coalesce, OverflowPolicy
 
-__all__ = ["BoundedQueue", "policy_name"]
+__all__ = ["NO_SUBJECT", "BoundedQueue", "Offered", "done_for"]
 
 T = TypeVar("T")
+
+#: Stands for an item that has no key.
+NO_SUBJECT = object()
 
 #: Entries are lists, to be replaced in place: item, bytes, coalescing key, whether it may be dropped.
 _ITEM, _SIZE, _KEY, _DROPPABLE = range(4)
 
 
-def policy_name(policy: OverflowPolicy) -> str:
-    """The word for a policy in events."""
-    return "coalesce" if isinstance(policy, Coalesce) else policy
+def done_for(offered: Offered, policy: OverflowPolicy) -> str:
+    """What was done about an item that found no room, as events say it; empty if it found some."""
+    if offered is Offered.DISPLACED:
+        return "drop_old"
+    if offered is Offered.DROPPED:
+        return "close" if policy == "close" else "drop_new"
+    return ""
+
+
+class Offered(IntEnum):
+    """What became of an item. Only the first is false: the item is not in the queue."""
+
+    DROPPED = 0
+    QUEUED = 1
+    REPLACED = 2
+    """It stands in the place of one with the same key; there was room."""
+    DISPLACED = 3
+    """There was no room, and older ones were dropped for it."""
 
 
 class BoundedQueue(Generic[T]):
@@ -46,23 +65,24 @@ class BoundedQueue(Generic[T]):
         self._entries.append([item, size, None, False])
         self.bytes += size
 
-    def offer(self, item: T, size: int, subject: object = None) -> bool:
-        """Add ``item`` as the policy says; whether it is in the queue now. ``subject`` is what a key is made of."""
-        key = None
-        if isinstance(self.policy, Coalesce):
+    def offer(self, item: T, size: int, subject: object = NO_SUBJECT) -> Offered:
+        """Add ``item`` as the policy says. ``subject``, if any, is what a key is made of; what that raises passes."""
+        key, offered = None, Offered.QUEUED
+        if isinstance(self.policy, Coalesce) and subject is not NO_SUBJECT:
             key = self.policy.key(subject)
             if key is not None and self._replace(key, item, size):
-                return True
+                return Offered.REPLACED
         if not self.fits(size) and self.policy == "drop_old":
             self._drop_old(size)
+            offered = Offered.DISPLACED
         if not self.fits(size):
-            return False
+            return Offered.DROPPED
         entry = [item, size, key, True]
         self._entries.append(entry)
         self.bytes += size
         if key is not None:
             self._by_key[key] = entry
-        return True
+        return offered
 
     def fits(self, size: int) -> bool:
         """Whether there is room for one more item of ``size`` bytes."""

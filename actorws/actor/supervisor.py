@@ -71,7 +71,7 @@ class Supervisor:
         if self._draining:
             self._refuse("the server is going away")
         if limits.max_connections is not None and len(self._actors) >= limits.max_connections:
-            self._refuse("too many connections")
+            self._refuse(limits.overload_body)
         most = limits.max_connections_per_address
         if most is not None and self._by_address[_address(conn)] >= most:
             self._refuse("too many connections from this address")

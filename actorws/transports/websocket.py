@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from actorws.actor.actor import Actor
 from actorws.config import Timeouts
 from actorws.conn import ReadyState, SendStatus
-from actorws.events import OutputFull, ProtocolViolated
+from actorws.events import ActorCrashed, OutputFull, ProtocolViolated
 from actorws.exceptions import InvalidReturn, ProtocolError
 from actorws.frames import MAX_CLOSE_REASON, Close, CloseCode, Frame, Ping, Pong
 from actorws.protocol.codec import Decoder, Received
@@ -245,9 +245,15 @@ class WebsocketTransport(Transport):
 
     def _offer(self, chunks: tuple[bytes, ...], frame: Frame) -> SendStatus:
         wire = self.wire
-        status, policy = wire.offer(chunks, frame)
+        actor = self.actor
+        try:
+            status, policy = wire.offer(chunks, frame)
+        except Exception as error:
+            # The policy's key function; who sends may be anyone, so the fault is told where it lies.
+            actor.conn.runtime.emit(ActorCrashed(actor.conn, "output_policy", error))
+            actor.stop(Error(error), Close(CloseCode.INTERNAL_ERROR))
+            return SendStatus.CLOSED
         if policy:
-            actor = self.actor
             actor.conn.runtime.emit(OutputFull(actor.conn, policy, wire.buffered))
             if policy == "close":
                 actor.stop(Overflow("output"), Close(CloseCode.TRY_AGAIN_LATER, "output full"))

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from actorws.actor.bounded import BoundedQueue, policy_name
-from actorws.config import Backpressure
+from actorws.actor.bounded import BoundedQueue, Offered, done_for
+from actorws.config import Backpressure, OverflowPolicy
 from actorws.conn import SendStatus
 
 if TYPE_CHECKING:
@@ -139,20 +139,16 @@ class Wire:
         self.stressed = True
         queue.max_bytes = limit - (0 if self.rest is None else len(self.rest))
         self._check_mark(self.buffered + size)
-        before = len(queue)
-        if not queue.offer(chunks[0] if len(chunks) == 1 else b"".join(chunks), size, subject):
-            return self._no_room()
-        dropped = len(queue) <= before
-        return SendStatus.BACKPRESSURED, policy_name(queue.policy) if dropped else ""
+        offered = queue.offer(chunks[0] if len(chunks) == 1 else b"".join(chunks), size, subject)
+        status = SendStatus.BACKPRESSURED if offered else SendStatus.DROPPED
+        return status, done_for(offered, self.policy)
 
     def _no_room(self) -> tuple[SendStatus, str]:
-        # With nothing waiting (the frame alone is larger than the bound) there is no relief to tell of.
-        self.stressed = self.queue is not None
-        policy = self.policy
-        return SendStatus.DROPPED, "close" if policy == "close" else "drop_new"
+        """For a frame that could never fit. Nothing waits, so there will be no relief to tell of."""
+        return SendStatus.DROPPED, done_for(Offered.DROPPED, self.policy)
 
     @property
-    def policy(self) -> object:
+    def policy(self) -> OverflowPolicy:
         """What happens to a frame that finds no room."""
         return "close" if self.options.close_on_backpressure_limit else self.options.output_policy
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actorws import Coalesce
-from actorws.actor.bounded import BoundedQueue, policy_name
+from actorws.actor.bounded import BoundedQueue, Offered, done_for
 
 POLICIES = ["drop_new", "drop_old", "close", Coalesce(lambda item: item % 3 or None)]
 operations = st.lists(st.tuples(st.sampled_from(["offer", "put", "take"]), st.integers(0, 50), st.integers(0, 8)))
@@ -17,7 +17,7 @@ def drained(queue):
     return [queue.take() for _ in range(len(queue))]
 
 
-@pytest.mark.parametrize("policy", POLICIES, ids=policy_name)
+@pytest.mark.parametrize("policy", POLICIES, ids=str)
 @given(operations=operations)
 def test_what_is_offered_never_breaks_the_bound_and_sizes_add_up(policy, operations):
     """Only what is put regardless may."""
@@ -82,3 +82,20 @@ def test_clear_forgets_everything():
     assert (len(queue), queue.bytes) == (0, 0)
     assert queue.offer("a", 5, "a")
     assert drained(queue) == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("offered", "policy", "done"),
+    [
+        (Offered.QUEUED, "close", ""),
+        (Offered.REPLACED, Coalesce(str), ""),
+        (Offered.DISPLACED, "drop_old", "drop_old"),
+        (Offered.DROPPED, "drop_old", "drop_new"),
+        (Offered.DROPPED, Coalesce(str), "drop_new"),
+        (Offered.DROPPED, "drop_new", "drop_new"),
+        (Offered.DROPPED, "close", "close"),
+    ],
+    ids=str,
+)
+def test_what_was_done_is_said_only_where_there_was_no_room(offered, policy, done):
+    assert done_for(offered, policy) == done

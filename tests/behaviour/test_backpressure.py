@@ -136,6 +136,7 @@ async def test_coalesce_keeps_the_newest_of_each_key(clock, serve):
         client.resume_reading()
         frames = await read_until(client, "end")
         assert [frame for frame in frames if isinstance(frame, str)] == ["a=3", "plain", "b=2", "plain", "end"]
+        assert not [event for event in server.events if isinstance(event, OutputFull)], "there was room"
 
 
 async def test_pongs_and_close_find_room_where_nothing_else_does(clock, serve):

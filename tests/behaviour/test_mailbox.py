@@ -6,7 +6,7 @@ import pytest
 import trio
 
 from actorws import Close, Coalesce, Websocket
-from actorws.events import ActorEnded, MailboxFull
+from actorws.events import ActorCrashed, ActorEnded, MailboxFull
 from actorws.protocol.encoder import encode, mask
 
 
@@ -106,7 +106,17 @@ async def test_coalesce(clock, serve, busy):
         send(server, ("a", 1), "x", ("b", 1), ("a", 2), "no room", ("b", 2))
         await settled()
         assert await report(server, busy, client) == "('a', 2), x, ('b', 2)"
-        assert (await server.wait_event(MailboxFull)).policy == "coalesce"
+        assert [event.policy for event in server.events if isinstance(event, MailboxFull)] == ["drop_new"]
+
+
+async def test_a_key_function_that_raises_is_its_own_actors_crash(clock, serve, busy):
+    """Whoever sent the message is not to blame, and who else gets it is not hurt."""
+    policy = Coalesce(lambda message: message["no such"])
+    async with serve(busy, crashes="ignore", mailbox_policy=policy) as server:
+        await busy_client(server, busy)
+        send(server, {})
+        crash = await server.wait_event(ActorCrashed)
+        assert isinstance(crash.exception, KeyError)
 
 
 async def test_the_bound_in_bytes(clock, serve, busy):

@@ -334,7 +334,9 @@ class WebsocketTransport(Transport):
         silent = now - wire.last_seen
         keepalive = self.actor.kind.config.keepalive
         if wire.paused & MAILBOX:
-            # We don't read, so we can't know; the actor is slow, not the client.
+            # We don't read, so we can't know; the actor is slow, not the client. But a write fails if it has gone.
+            if keepalive.send_pings and wire.open:
+                wire.write(encode(Ping()))
             self._watch(0.0)
         elif self._pinged_at is not None or (silent >= limit and not keepalive.send_pings):
             if wire.has_input():

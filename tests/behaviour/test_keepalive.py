@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 import trio
+import trio.testing
 
-from actorws import Close, Ping, Pong, Timeout, Websocket
+from actorws import Close, Ping, Pong, Remote, Timeout, Websocket, testing
 from actorws.events import ActorEnded
 from actorws.protocol.encoder import encode, mask
 
@@ -187,3 +188,22 @@ async def test_a_client_that_takes_its_output_slowly_lives(clock, serve):
         await client.send("done")
         while await client.receive() != "done":
             pass
+
+
+class Hung(Websocket):
+    async def handle_client_message(self, state, conn, frame):
+        await trio.sleep_forever()
+        return state, []
+
+
+async def test_a_client_that_is_not_read_from_and_has_gone_is_noticed(clock):
+    """Its actor hangs and its mailbox is full, so nothing is read; a ping that can't be written tells."""
+    async with testing.open_app(Hung, crashes="ignore") as server:
+        client = await server.connect()
+        for _ in range(1100):
+            await client.send("x")
+        await trio.testing.wait_all_tasks_blocked()
+        client.abort()
+        ended = await server.wait_event(ActorEnded)
+        assert ended.reason == Remote(1006)
+        assert trio.current_time() < 60

@@ -47,6 +47,7 @@ def flush_all(wires: Sequence[Flushable]) -> None:
             wire.flush()
             continue
         pending = wire.pending
+        wire.pending = None
         if pending:
             if len(pending) == 1:
                 data = pending[0]
@@ -54,7 +55,6 @@ def flush_all(wires: Sequence[Flushable]) -> None:
                 # Members of a group mostly have the same output (as objects, so comparing them is quick).
                 data = b"".join(pending)
             last = pending
-            wire.pending = None
             try:
                 sent = wire.socket.send(data)
             except BlockingIOError:

@@ -89,6 +89,7 @@ class Wire:
     def write(self, chunk: bytes) -> None:
         """Add a chunk that must not be lost (control frames, HTTP) to this tick's write."""
         if self.queue is not None:
+            self._let_pending_wait()
             self.queue.put(chunk, len(chunk))
         else:
             self.cork(chunk)
@@ -116,6 +117,7 @@ class Wire:
         self.pending = outlet[:]
         outlet.clear()
         self.flush()
+        self.corked = 0
         if self.pending is None and self.receiver is not None:
             self.pending = outlet
 
@@ -133,6 +135,7 @@ class Wire:
             # Corking has written, and the kernel has not taken all of it.
             self.stressed = True
             return SendStatus.BACKPRESSURED, ""
+        self._let_pending_wait()
         if self.buffers_itself and self.buffered + size <= self.options.high_water_mark:
             queue.put(b"".join(chunks), size)
             return SendStatus.SENT, ""
@@ -167,6 +170,12 @@ class Wire:
         if size > self.options.high_water_mark:
             self.stressed = True
             self.pause(OUTPUT)
+
+    def _let_pending_wait(self) -> None:
+        """What an actor put into its outlet since the wire was blocked comes before what waits from now on."""
+        if self.pending:
+            self.put_all(self.pending)
+            self.pending.clear()
 
     def put_all(self, chunks: list[bytes]) -> None:
         """Let chunks wait that were corked before the wire was blocked."""

@@ -141,3 +141,28 @@ def test_a_frame_that_could_never_fit_owes_no_drain():
     wire = FakeWire(backpressure_limit=10)
     assert offer(wire, b"x" * 11) is SendStatus.DROPPED
     assert not wire.stressed
+
+
+def test_what_an_actor_puts_into_its_outlet_keeps_its_place_when_the_wire_blocks():
+    """The outlet is the list of this tick, and an actor holds it through a write in the middle of its turn."""
+    wire = FakeWire(takes=10)
+    wire.cork(b"first")
+    outlet = wire.pending
+    offer(wire, b"x" * (CORK + 1))
+    assert not wire.open and wire.pending is outlet
+    outlet.append(b"second")
+    assert offer(wire, b"third") is SendStatus.BACKPRESSURED
+    outlet.append(b"fourth")
+    wire.write(b"fifth")
+    wire.flush()
+    wire.take_everything()
+    assert wire.taken == b"first" + b"x" * (CORK + 1) + b"second" + b"third" + b"fourth" + b"fifth"
+
+
+def test_after_a_write_in_the_middle_of_a_tick_corking_goes_on():
+    wire = FakeWire()
+    wire.cork(b"x" * (CORK + 1))
+    wire.cork(b"y")
+    assert (len(wire.taken), wire.buffered) == (CORK + 1, 1)
+    wire.flush()
+    assert wire.taken.endswith(b"xy")

@@ -6,7 +6,6 @@ takes no longer than one deadline. Must not know how a single actor ends.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator
 from random import random
 from typing import TYPE_CHECKING
@@ -50,7 +49,7 @@ class Supervisor:
 
     def __init__(self) -> None:
         self._actors: dict[Life, None] = {}
-        self._by_address: Counter[str] = Counter()
+        self._by_address: dict[str, int] = {}
         self._started = 0
         self._refused = 0
         self._draining = False
@@ -73,7 +72,7 @@ class Supervisor:
         if limits.max_connections is not None and len(self._actors) >= limits.max_connections:
             self._refuse(limits.overload_body)
         most = limits.max_connections_per_address
-        if most is not None and self._by_address[_address(conn)] >= most:
+        if most is not None and self._by_address.get(_address(conn), 0) >= most:
             self._refuse("too many connections from this address")
 
     def _refuse(self, why: str) -> None:
@@ -84,7 +83,8 @@ class Supervisor:
         """Take a slot."""
         self._actors[actor] = None
         self._started += 1
-        self._by_address[_address(conn)] += 1
+        address = _address(conn)
+        self._by_address[address] = self._by_address.get(address, 0) + 1
 
     def remove(self, actor: Life, conn: Conn) -> None:
         """Give the slot back."""
@@ -95,6 +95,12 @@ class Supervisor:
             del self._by_address[address]
         if not self._actors and self._empty is not None:
             self._empty.set()
+
+    def renew(self) -> None:
+        """Make the tables anew, as small as they can be: a dict never shrinks by itself."""
+        self._actors = dict(self._actors)
+        self._by_address = dict(self._by_address)
+        self._started += 0  # an object of its own: see `actorws.io.allocator`
 
     # The end of all
 

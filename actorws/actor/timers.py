@@ -118,10 +118,11 @@ class Wheel:
             # arena of CPython's allocator from being given back to the system.
             self._emptied += 1
             if 2 * self._emptied > len(self._heap):
-                self._prune()
+                self.prune()
         return True
 
-    def _prune(self) -> None:
+    def prune(self) -> None:
+        """Forget emptied slots."""
         self._slots = {instant: slot for instant, slot in self._slots.items() if slot}
         self._heap = sorted(self._slots)
         self._emptied = 0

@@ -12,6 +12,9 @@ import pytest
 from tests.support.wire import TEXT, frame
 
 COUNT, WARM_UP = 10_000, 500
+#: What the process is at most afterwards, of what it was: 1.03 to 1.10 by itself, up to 1.17 with this test's traffic
+#: (which few blocks stay, and where, is chance), and 1.3 without tidying.
+KEPT = 1.2
 
 
 @pytest.fixture
@@ -46,11 +49,7 @@ def open_and_close(server: Any, count: int) -> dict[str, int]:
 
 @pytest.mark.usefixtures("descriptors")
 def test_10_000_connections_come_and_go_and_nothing_of_them_is_left(outside: Callable[..., Any]) -> None:
-    """Without a run of the garbage collector.
-
-    What the process keeps of its peak are arenas of CPython's allocator, empty but for an object or two each, which the
-    next connections fill again: the second 10 000 make it no larger.
-    """
+    """Nor of its memory, once the server has tidied up: CPython would keep arenas for an object or two each."""
     server = outside()
     idle = server.usage()["descriptors"]
 
@@ -60,10 +59,13 @@ def test_10_000_connections_come_and_go_and_nothing_of_them_is_left(outside: Cal
     open_and_close(server, WARM_UP)
     before = server.usage_when(is_idle)
     during = open_and_close(server, COUNT)
-    first = server.usage_when(lambda usage: is_idle(usage) and usage["blocks"] < 1.1 * before["blocks"])
+
+    def is_tidy(usage: dict[str, int]) -> bool:
+        return is_idle(usage) and usage["blocks"] < 1.1 * before["blocks"] and usage["rss"] < KEPT * before["rss"]
+
+    first = server.usage_when(is_tidy)
     open_and_close(server, COUNT)
-    second = server.usage_when(lambda usage: is_idle(usage) and usage["blocks"] < 1.1 * before["blocks"])
+    second = server.usage_when(is_tidy)
     print({"before": before, "during": during, "first": first, "second": second})
     assert during["actors"] == COUNT
     assert (during["rss"] - before["rss"]) / COUNT < 3000, "bytes that an idle connection costs"
-    assert second["rss"] < 1.05 * first["rss"]

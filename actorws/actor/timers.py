@@ -117,7 +117,7 @@ class Wheel:
             # It stays until its time has come, or too many have: left over from a crowd, each would keep a whole
             # arena of CPython's allocator from being given back to the system.
             self._emptied += 1
-            if 2 * self._emptied > len(self._heap):
+            if self._emptied > 8 + len(self._heap) // 2:
                 self.prune()
         return True
 

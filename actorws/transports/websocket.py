@@ -1,8 +1,8 @@
 """WebSocket transport: the life of one WebSocket, between a wire and an actor (RFC 6455 sections 5.5 and 7).
 
 Rules owned here: pings and Close are answered before the actor sees anything; frames leave in the order they were sent,
-none behind a Close; every wait on the peer (silence, the answer to a ping, to a Close, the end of what it still sends)
-has a deadline. Must not know sockets or tasks: bytes in, bytes out.
+none behind a Close; every wait on the peer has a deadline (that for signs of life stands in ``keepalive``). Must not
+know sockets or tasks: bytes in, bytes out.
 
 =========  ======================================  ============================================
 state      meaning                                 leaves it by
@@ -16,10 +16,9 @@ CLOSED     no frame goes either way any more; the  the peer's FIN, ``close_timeo
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from actorws.actor.actor import Actor
-from actorws.config import Timeouts
 from actorws.conn import ReadyState, SendStatus
 from actorws.events import ActorCrashed, OutputFull, ProtocolViolated
 from actorws.exceptions import InvalidReturn, ProtocolError
@@ -27,7 +26,7 @@ from actorws.frames import MAX_CLOSE_REASON, Close, CloseCode, Frame, Ping, Pong
 from actorws.protocol.codec import Decoder, Received
 from actorws.protocol.encoder import BINARY_HEADERS, encode, encode_close, header, payload_of
 from actorws.reasons import Error, Overflow, Remote, Stop, Timeout
-from actorws.transports.contract import Transport
+from actorws.transports.keepalive import Watched
 from actorws.transports.wire import MAILBOX, OUTPUT, Wire
 
 if TYPE_CHECKING:
@@ -41,30 +40,26 @@ __all__ = ["WebsocketTransport"]
 
 OPEN, CLOSING, CLOSED = ReadyState.OPEN, ReadyState.CLOSING, ReadyState.CLOSED
 
-#: Seconds to read what a client has sent that would be timed out otherwise.
-LATE = 0.1
 #: Payloads from this size on leave beside their header instead of being copied behind it.
 LARGE = 16 * 1024
 #: Chunks below this size are not counted one by one: a tick is bounded in time.
 SMALL = 1024
 
 
-class WebsocketTransport(Transport):
+class WebsocketTransport(Watched):
     """One WebSocket of the server's side."""
 
     name: ClassVar[str] = "websocket"
 
-    __slots__ = ("_pinged_at", "decoder", "gathering", "wire")
+    __slots__ = ("decoder", "gathering")
 
     def __init__(self, wire: Wire, kind: Kind, conn: Conn) -> None:
         self.wire = wire
         self.decoder = Decoder(kind.decoder_rules)
         self.ready_state = OPEN
         self.gathering = False
-        #: When a ping was sent that nothing has come after.
-        self._pinged_at: float | None = None
         self.actor = Actor(kind, conn, self)
-        self._watch(0.0)
+        self.watch()
 
     # From the driver
 
@@ -266,7 +261,7 @@ class WebsocketTransport(Transport):
         wire.write(encode(frame))
         # Nothing more is handled, but the answer must be found behind what was sent before it.
         wire.resume(MAILBOX | OUTPUT)
-        self._within(self._timeouts.close_timeout)
+        self.within(self.timeouts.close_timeout)
 
     def finish(self, frame: Close) -> None:
         if self.ready_state is CLOSED:
@@ -294,27 +289,8 @@ class WebsocketTransport(Transport):
         self.gathering = False
         wire = self.wire
         wire.open = False
-        self._within(self._timeouts.close_timeout)
+        self.within(self.timeouts.close_timeout)
         wire.close()
-
-    # Deadlines
-
-    @property
-    def _timeouts(self) -> Timeouts:
-        return self.actor.kind.config.timeouts
-
-    def _within(self, seconds: float) -> None:
-        self.wire.runtime.wheel.schedule(self, seconds)
-
-    def _watch(self, silent: float) -> None:
-        """Look again when the client may have been silent for long enough to be pinged, or ended."""
-        limit = self._timeouts.idle_timeout
-        if limit is None:
-            return
-        keepalive = self.actor.kind.config.keepalive
-        if keepalive.send_pings and self._pinged_at is None:
-            limit -= min(keepalive.ping_margin, limit / 3)
-        self._within(max(limit - silent, 0.001))
 
     def expire(self, now: float) -> None:
         if self.ready_state is CLOSED:
@@ -324,33 +300,4 @@ class WebsocketTransport(Transport):
             self.abort()
             actor.close_finished(Timeout("close"))
         else:
-            self._check_silence(now)
-
-    def _check_silence(self, now: float) -> None:
-        wire, limit = self.wire, self._timeouts.idle_timeout
-        assert limit is not None
-        if self._pinged_at is not None and wire.last_seen >= self._pinged_at:
-            self._pinged_at = None
-        silent = now - wire.last_seen
-        keepalive = self.actor.kind.config.keepalive
-        if wire.paused & MAILBOX:
-            # We don't read, so we can't know; the actor is slow, not the client. But a write fails if it has gone.
-            if keepalive.send_pings and wire.open:
-                wire.write(encode(Ping()))
-            self._watch(0.0)
-        elif self._pinged_at is not None or (silent >= limit and not keepalive.send_pings):
-            if wire.has_input():
-                # It was us who were held up: what the client has said is still to be read.
-                self._within(LATE)
-            else:
-                self._timed_out("idle" if self._pinged_at is None else "ping")
-        elif silent >= limit - min(keepalive.ping_margin, limit / 3) and keepalive.send_pings:
-            wire.write(encode(Ping()))
-            self._pinged_at = now
-            # The clock of the answer starts now, when the ping is written.
-            self._within(min(keepalive.ping_margin, limit / 3))
-        else:
-            self._watch(silent)
-
-    def _timed_out(self, waited_for: Literal["idle", "ping"]) -> None:
-        self.actor.stop(Timeout(waited_for), Close(CloseCode.GOING_AWAY, "idle for too long"))
+            self.check_silence(now)

@@ -1,0 +1,85 @@
+"""Keepalive: a WebSocket whose client says nothing is asked whether it is there, then ended.
+
+Rules owned here: any inbound byte is a sign of life; the clock of a ping's answer starts when the ping is written; who
+is not read from, or has said something that we have not read yet, is not timed out. Must not know how frames come.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from actorws.config import Timeouts
+from actorws.frames import Close, CloseCode, Ping
+from actorws.protocol.encoder import encode
+from actorws.reasons import Timeout
+from actorws.transports.contract import Transport
+from actorws.transports.wire import MAILBOX, Wire
+
+__all__ = ["Watched"]
+
+#: Seconds to read what a client has sent that would be timed out otherwise.
+LATE = 0.1
+
+
+class Watched(Transport):
+    """A transport that watches for silence. Its one deadline on the wheel serves this while it is open."""
+
+    __slots__ = ("_pinged_at", "wire")
+
+    wire: Wire
+
+    @property
+    def timeouts(self) -> Timeouts:
+        """How long this connection may wait for what."""
+        return self.actor.kind.config.timeouts
+
+    def within(self, seconds: float) -> None:
+        """Expire in ``seconds``, instead of whenever it was to be."""
+        self.wire.runtime.wheel.schedule(self, seconds)
+
+    def watch(self) -> None:
+        """Begin, when the actor is there."""
+        #: When a ping was sent that nothing has come after.
+        self._pinged_at: float | None = None
+        self._look_again(0.0)
+
+    def check_silence(self, now: float) -> None:
+        """The deadline has come: ping the client, or end it, or look again when that may be due."""
+        wire, limit = self.wire, self.timeouts.idle_timeout
+        assert limit is not None
+        if self._pinged_at is not None and wire.last_seen >= self._pinged_at:
+            self._pinged_at = None
+        silent = now - wire.last_seen
+        keepalive = self.actor.kind.config.keepalive
+        if wire.paused & MAILBOX:
+            # We don't read, so we can't know; the actor is slow, not the client. But a write fails if it has gone.
+            if keepalive.send_pings and wire.open:
+                wire.write(encode(Ping()))
+            self._look_again(0.0)
+        elif self._pinged_at is not None or (silent >= limit and not keepalive.send_pings):
+            if wire.has_input():
+                # It was us who were held up: what the client has said is still to be read.
+                self.within(LATE)
+            else:
+                self._timed_out("idle" if self._pinged_at is None else "ping")
+        elif silent >= limit - self._margin(limit) and keepalive.send_pings:
+            wire.write(encode(Ping()))
+            self._pinged_at = now
+            self.within(self._margin(limit))
+        else:
+            self._look_again(silent)
+
+    def _look_again(self, silent: float) -> None:
+        """When the client may have been silent for long enough to be pinged, or ended."""
+        limit = self.timeouts.idle_timeout
+        if limit is None:
+            return
+        if self.actor.kind.config.keepalive.send_pings and self._pinged_at is None:
+            limit -= self._margin(limit)
+        self.within(max(limit - silent, 0.001))
+
+    def _margin(self, limit: float) -> float:
+        return min(self.actor.kind.config.keepalive.ping_margin, limit / 3)
+
+    def _timed_out(self, waited_for: Literal["idle", "ping"]) -> None:
+        self.actor.stop(Timeout(waited_for), Close(CloseCode.GOING_AWAY, "idle for too long"))

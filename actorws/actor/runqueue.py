@@ -19,7 +19,6 @@ from actorws.protocol.encoder import encode
 
 if TYPE_CHECKING:
     from actorws.actor.actor import Actor
-    from actorws.reasons import Reason
     from actorws.registry.table import Members
 
 __all__ = ["END", "FRAME", "MESSAGE", "RunQueue", "Shared"]
@@ -72,10 +71,6 @@ class RunQueue:
     def post(self, kind: int, targets: Sequence[Actor], payload: Any, group: Members | None) -> None:
         """Append an entry. Never delivers inside the call."""
         self._entries.append((kind, targets, payload, group, 0 if group is None else group.version))
-
-    def post_end(self, actor: Actor, reason: Reason) -> None:
-        """Append the end of an actor, for a reason that is decided inside another one's callback."""
-        self._entries.append((END, (actor,), reason, None, 0))
 
     def drain(self, seconds: float) -> None:
         """Deliver what is there and what comes of it, until nothing is left or ``seconds`` have passed."""

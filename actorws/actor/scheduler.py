@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import trio
 
-from actorws.actor.runqueue import MESSAGE, RunQueue
+from actorws.actor.runqueue import END, MESSAGE, RunQueue
 from actorws.events import Emit
 
 if TYPE_CHECKING:
@@ -62,10 +62,8 @@ class Scheduler:
         self.post(MESSAGE, (actor,), message, None)
 
     def post_end(self, actor: Actor, reason: Reason) -> None:
-        """Append the end of an actor."""
-        self.queue.post_end(actor, reason)
-        if not self.ticking:
-            self.wake()
+        """Append the end of an actor, for a reason that is decided inside another one's callback."""
+        self.post(END, (actor,), reason, None)
 
     def settle(self, flush_all: Callable[[Sequence[Flushable]], None] = _flush_each) -> bool:
         """The end of every tick: deliver within the budget, then flush. Whether something is left to deliver.

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from actorws.frames import Close, CloseCode, Frame, Ping, Pong
 from actorws.protocol.masking import apply_mask
-from actorws.protocol.opcodes import BINARY, CLOSE, FIN, FIN_BINARY, FIN_TEXT, MASKED, PING, PONG, TEXT
+from actorws.protocol.opcodes import BINARY, CLOSE, FIN, FIN_BINARY, MASKED, PING, PONG, TEXT
 
-__all__ = ["BINARY_HEADERS", "TEXT_HEADERS", "encode", "encode_close", "header", "mask", "payload_of"]
+__all__ = ["BINARY_HEADERS", "encode", "encode_close", "header", "mask", "payload_of"]
 
-#: Headers of the server's small frames: most frames on most wires.
-TEXT_HEADERS = [bytes((FIN_TEXT, length)) for length in range(126)]
+#: Headers of small binary frames, made once: looked up, not built, for each echo.
 BINARY_HEADERS = [bytes((FIN_BINARY, length)) for length in range(126)]
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from actorws.events import BackgroundCrashed, Emit, SlowCallback
 from actorws.frames import Close
 from actorws.protocol.encoder import encode
+from actorws.reasons import Error
 
 if TYPE_CHECKING:
     from actorws.actor.actor import Actor
@@ -46,17 +47,19 @@ class Shared:
     enough to catch ``return state, [message]`` in 500 actors.
     """
 
-    __slots__ = ("chunk", "frame")
+    __slots__ = ("chunk", "compressed", "frame")
 
     def __init__(self) -> None:
         self.frame: object = _NO_FRAME
         self.chunk = b""
+        #: The same for clients that have it compressed, by how: see ``actorws.transports.deflated``.
+        self.compressed: dict[Any, Any] | None = None
 
 
 class RunQueue:
     """The FIFO and its delivery."""
 
-    __slots__ = ("_emit", "_entries", "_index", "_run")
+    __slots__ = ("_emit", "_entries", "_index", "_run", "group")
 
     def __init__(self, emit: Emit) -> None:
         self._emit = emit
@@ -64,6 +67,8 @@ class RunQueue:
         #: The entries that are being delivered, which are still in the queue, and to how many targets they were.
         self._run: list[Entry] = []
         self._index = 0
+        #: The group to which is being delivered: an actor that lets a message wait asks for it.
+        self.group: Members | None = None
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -79,7 +84,7 @@ class RunQueue:
         while entries:
             if not self._run:
                 self._run = self._next_run()
-            if not self._deliver(self._run, deadline):
+            if not self._deliver_guarded(self._run, deadline):
                 return
             for _ in self._run:
                 entries.popleft()
@@ -108,9 +113,26 @@ class RunQueue:
             run.append(entry)
         return run
 
+    def _deliver_guarded(self, run: list[Entry], deadline: float) -> bool:
+        """As ``_deliver``. A fault of ours (no memory) costs the target in which it showed, not the server.
+
+        Where it came before the first target, it would come again: that costs the entries.
+        """
+        before = self._index
+        try:
+            return self._deliver(run, deadline)
+        except Exception as error:
+            self._emit(BackgroundCrashed("delivery", error))
+            if self._index == before:
+                return True
+            targets = run[0][1]
+            targets[self._index - 1].stop(Error(error))
+            return self._index == len(targets)
+
     def _deliver(self, run: list[Entry], deadline: float) -> bool:
         """Deliver a run to its targets from ``_index`` on; False when the time was up first."""
         kind, targets, payload, group, _ = run[0]
+        self.group = group
         if kind == MESSAGE:
             return self._deliver_messages(run, targets, group, deadline)
         if kind == END:
@@ -129,24 +151,28 @@ class RunQueue:
         everything = [(entry[2], Shared()) for entry in run]
         version, index = run[0][4], self._index
         before = perf_counter()
-        for actor in self._rest(targets):
-            index += 1
-            messages = everything
-            if group is not None and group.version != version:
-                messages = [
-                    item for item, entry in zip(everything, run, strict=True) if _is_wanted(actor, group, entry)
-                ]
-                if not messages:
-                    continue
-            conn = actor.conn
-            actor.deliver(messages)
-            now = perf_counter()
-            if now - before > actor.kind.slow:
-                self._emit(SlowCallback(conn, "handle_server_message", now - before))
-            if now > deadline and index < len(targets):
-                self._index = index
-                return False
-            before = now
+        try:
+            for actor in self._rest(targets):
+                index += 1
+                messages = everything
+                if group is not None and group.version != version:
+                    messages = [
+                        item for item, entry in zip(everything, run, strict=True) if _is_wanted(actor, group, entry)
+                    ]
+                    if not messages:
+                        continue
+                conn = actor.conn
+                actor.deliver(messages)
+                now = perf_counter()
+                if now - before > actor.kind.slow:
+                    self._emit(SlowCallback(conn, "handle_server_message", now - before))
+                if now > deadline and index < len(targets):
+                    self._index = index
+                    return False
+                before = now
+        except Exception:
+            self._index = index
+            raise
         return True
 
     def _deliver_frames(
@@ -157,20 +183,28 @@ class RunQueue:
         chunks = [encode(frame) for frame in frames]
         # Mostly nothing stands in the way of handing all of them on as one.
         together = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        # What they are compressed, by how, for the clients that have them so: of all together, and one by one.
+        compressed: dict[Any, Any] = {}
+        each: list[dict[Any, Any]] = []
         version, index = run[0][4], self._index
-        for actor in self._rest(targets):
-            index += 1
-            if group is not None and group.version != version:
-                for entry, chunk in zip(run, chunks, strict=True):
-                    if _is_wanted(actor, group, entry):
-                        actor.deliver_frames((entry[2],), (chunk,), chunk)
-            elif actor.status:
-                actor.deliver_frames(frames, chunks, together)
-            else:
-                actor.transport.send_encoded(frames, chunks, together)
-            if not index & 31 and perf_counter() > deadline and index < len(targets):
-                self._index = index
-                return False
+        try:
+            for actor in self._rest(targets):
+                index += 1
+                if group is not None and group.version != version:
+                    each = each or [{} for _ in run]
+                    for entry, chunk, alone in zip(run, chunks, each, strict=True):
+                        if _is_wanted(actor, group, entry):
+                            actor.deliver_frames((entry[2],), (chunk,), chunk, alone)
+                elif actor.status:
+                    actor.deliver_frames(frames, chunks, together, compressed)
+                else:
+                    actor.transport.send_encoded(frames, chunks, together, compressed)
+                if not index & 31 and perf_counter() > deadline and index < len(targets):
+                    self._index = index
+                    return False
+        except Exception:
+            self._index = index
+            raise
         return True
 
     def _deliver_made(self, targets: Sequence[Actor], made: Any, group: Members | None, deadline: float) -> bool:

@@ -88,6 +88,6 @@ class ChunkedBody:
         if self._missing == 0:
             self._trailers = 0
         elif len(self.body) + self._missing > self._limit:
-            raise HandshakeError(413, f"the request body is larger than {self._limit} bytes")
+            raise HandshakeError(413, f"the request body is larger than {self._limit} bytes", limit="max_body_size")
         else:
             self._awaits_end = True

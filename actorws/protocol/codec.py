@@ -8,25 +8,12 @@ cost 3-11 us, this loop under 1 us. Must not know about sockets, actors or what 
 
 from __future__ import annotations
 
-from typing import TypeAlias
-
 from actorws.exceptions import ProtocolError
-from actorws.frames import CloseCode, Ping, Pong, is_sendable
+from actorws.protocol.assembly import Assembly, DecoderRules, Received
+from actorws.protocol.header_rules import check_first_bytes, check_length
 from actorws.protocol.masking import apply_mask
-from actorws.protocol.opcodes import (
-    BINARY,
-    CLOSE,
-    CONTINUATION,
-    FIN,
-    FIN_BINARY,
-    FIN_TEXT,
-    MASKED,
-    PING,
-    PONG,
-    TEXT,
-)
-from actorws.protocol.payload import Gather, Message, invalid_utf8, text, utf8_decoder
-from actorws.reasons import Remote
+from actorws.protocol.opcodes import BINARY, CLOSE, FIN, FIN_BINARY, FIN_TEXT, MASKED, RSV1
+from actorws.protocol.payload import Gather, invalid_utf8
 
 __all__ = ["FRAMES_PER_READ", "Decoder", "DecoderRules", "Received"]
 
@@ -36,44 +23,21 @@ FRAMES_PER_READ = 256
 #: Unfinished binary frames up to this size are kept as raw bytes and parsed again when more has come; larger ones
 #: are gathered, so that a payload that trickles in costs no more than it should.
 TAIL_SIZE = 4096
-
-#: What comes out: a whole text or binary message, a control frame, or how the peer closed.
-Received: TypeAlias = str | bytes | Ping | Pong | Remote
-
-
-class DecoderRules:
-    """What a decoder holds a peer to; shared by all connections of a route."""
-
-    __slots__ = ("masked", "max_fragments", "max_message_size", "small")
-
-    def __init__(self, *, max_message_size: int, max_fragments: int, masked: bool = True) -> None:
-        self.max_message_size = max_message_size
-        self.max_fragments = max_fragments
-        #: Clients must mask, servers must not (RFC 6455 section 5.1).
-        self.masked = masked
-        #: Up to which payload size a read may be looked at as one small frame.
-        self.small = min(125, max_message_size) if masked else -1
+#: Memory: bytes of inflated messages after which a call of ``receive`` stops. A read of 64 KiB could hold hundreds of
+#: compressed messages of the largest size otherwise.
+INFLATED_PER_READ = 64 * 1024
 
 
-class Decoder:
+class Decoder(Assembly):
     """Parses what one peer sends. After an error or a Close it takes nothing more (RFC 6455 sections 7.1.7 and 1.4)."""
 
-    __slots__ = ("_gather", "_message", "_over", "_tail", "_unfinished", "attention", "error", "more", "rules")
+    __slots__ = ("_tail", "_unfinished")
 
     def __init__(self, rules: DecoderRules) -> None:
-        self.rules = rules
-        #: Set when there is more to see to than messages: a control frame, an error, ``more``, or ``gathering`` began.
-        self.attention = False
-        #: The rule the peer broke, once it did.
-        self.error: ProtocolError | None = None
-        #: Whether complete frames may be waiting that the fairness bound held back; call ``receive(b"")``.
-        self.more = False
-        self._over = False
+        super().__init__(rules)
+        self._tail = b""
         #: Whether something of the last reads bears on the next: a tail, a message or payload begun, a flag set.
         self._unfinished = False
-        self._tail = b""
-        self._gather: Gather | None = None
-        self._message: Message | None = None
 
     def receive(self, data: bytes) -> list[Received]:
         """Take what the peer sent; return what is complete, in order. Never raises for what a peer sends."""
@@ -100,6 +64,7 @@ class Decoder:
         received: list[Received] = []
         position = 0
         self.attention = self.more = False
+        self._inflated = 0
         if self._gather is not None:
             position = self._gather.take(data)
             if not self._gathered(received):
@@ -145,6 +110,8 @@ class Decoder:
                         raise invalid_utf8() from None
                 else:
                     stop = self._frame(data, position, received)
+                    if self._inflated > INFLATED_PER_READ:
+                        budget = 0
             else:
                 stop = self._frame(data, position, received)
                 if stop < 0:
@@ -152,6 +119,8 @@ class Decoder:
                 if self._message is not None:
                     # A fragment hands out nothing, but takes time: 64 KiB of empty ones took 25 ms.
                     budget -= 1
+                if self._inflated > INFLATED_PER_READ:
+                    budget = 0
             position = stop
             if len(received) >= budget and position < end:
                 self.attention = self.more = True
@@ -161,104 +130,44 @@ class Decoder:
     def _frame(self, data: bytes, position: int, received: list[Received]) -> int:
         """Parse one frame of any kind; return the position behind it, or -1 if it isn't all there."""
         first, second = data[position], data[position + 1]
-        fin, opcode, masked, length = first & FIN, first & 0x0F, second & MASKED, second & 0x7F
-        self._check_first_bytes(first, opcode, masked, length)
+        rules, message = self.rules, self._message
+        check_first_bytes(
+            first,
+            second,
+            must_mask=rules.masked,
+            in_message=message is not None,
+            inflates=self.inflater is not None,
+        )
+        fin, opcode, length = first & FIN, first & 0x0F, second & 0x7F
+        deflated = bool(first & RSV1) if message is None else message.deflated
         start = position + 2
         if length > 125:
             size = 2 if length == 126 else 8
             if len(data) < start + size:
                 return -1
             length = int.from_bytes(data[start : start + size], "big")
-            if length < (126 if size == 2 else 65536):
-                raise _error("the payload length is not in its shortest form", "5.2")
-            if length >> 63:
-                raise _error("the payload length has its top bit set", "5.2")
+            check_length(length, size)
             start += size
         if opcode < CLOSE:
-            self._check_size(opcode, length)
+            self._check_size(length, deflated)
         key = b""
-        if masked:
+        if rules.masked:
             key = data[start : start + 4]
             if len(key) < 4:
                 return -1
             start += 4
         stop = start + length
         if stop <= len(data):
-            payload = apply_mask(data[start:stop], key) if masked else data[start:stop]
+            payload = apply_mask(data[start:stop], key) if key else data[start:stop]
             if opcode >= CLOSE:
                 self._control(opcode, payload, received)
             else:
-                self._data(fin, opcode, payload, received)
+                self._data(fin, opcode, deflated, payload, received)
             return len(data) if self._over else stop
         if opcode >= CLOSE or (length <= TAIL_SIZE and opcode == BINARY):
             return -1
-        self._begin_gather(fin, opcode, key, length, data, start)
+        self._begin_gather(Gather(fin, opcode, deflated, key, length, self._utf8(opcode, deflated)), data[start:])
         return len(data)
-
-    def _check_first_bytes(self, first: int, opcode: int, masked: int, length: int) -> None:
-        if first & 0x70:
-            raise _error("a reserved bit is set without an extension that defines it", "5.2")
-        if opcode not in (CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG):
-            raise _error(f"opcode {opcode:#x} is reserved", "5.2")
-        if bool(masked) is not self.rules.masked:
-            raise _error("a client's frame must be masked" if self.rules.masked else "a server masked a frame", "5.1")
-        if opcode >= CLOSE:
-            if not first & FIN:
-                raise _error("a control frame is fragmented", "5.5")
-            if length > 125:
-                raise _error("a control frame has more than 125 bytes of payload", "5.5")
-        elif opcode == CONTINUATION:
-            if self._message is None:
-                raise _error("a continuation frame continues nothing", "5.4")
-        elif self._message is not None:
-            raise _error("a new message begins inside a fragmented one", "5.4")
-
-    def _check_size(self, opcode: int, length: int) -> None:
-        rules, message = self.rules, self._message
-        total = length
-        if message is not None and opcode == CONTINUATION:
-            total += message.size
-            if len(message.parts) >= rules.max_fragments:
-                raise ProtocolError(
-                    CloseCode.MESSAGE_TOO_BIG, f"the message has more than {rules.max_fragments} fragments"
-                )
-        if total > rules.max_message_size:
-            raise ProtocolError(CloseCode.MESSAGE_TOO_BIG, f"the message has more than {rules.max_message_size} bytes")
-
-    def _control(self, opcode: int, payload: bytes, received: list[Received]) -> None:
-        self.attention = True
-        if opcode == PING:
-            received.append(Ping(payload))
-        elif opcode == PONG:
-            received.append(Pong(payload))
-        else:
-            received.append(_parse_close(payload))
-            self._end()
-
-    def _data(self, fin: int, opcode: int, payload: bytes, received: list[Received]) -> None:
-        """A whole data frame: a message, or a fragment of one."""
-        message = self._message
-        if message is None and fin:
-            received.append(text(payload) if opcode == TEXT else payload)
-            return
-        if message is None:
-            message = self._message = Message(utf8_decoder(opcode == TEXT))
-        message.add(payload, bool(fin))
-        if fin:
-            self._message = None
-            received.append(message.whole())
-
-    # A frame whose payload comes in many reads
-
-    @property
-    def gathering(self) -> bool:
-        """Whether the next bytes belong to a large payload, and may be read straight into ``room()``."""
-        return self._gather is not None
-
-    def room(self) -> memoryview:
-        """Where the driver may put the next bytes of the payload; release it before calling ``filled``."""
-        assert self._gather is not None
-        return self._gather.room()
 
     def filled(self, size: int) -> list[Received]:
         """Tell that ``size`` bytes were put into ``room()``; as ``receive`` otherwise."""
@@ -268,62 +177,3 @@ class Decoder:
         self._gather.size += size
         self._gathered(received)
         return received
-
-    def _begin_gather(self, fin: int, opcode: int, key: bytes, length: int, data: bytes, start: int) -> None:
-        # The text of an unfinished frame is checked as it comes: an error is told at once, not a megabyte later.
-        message = self._message
-        utf8 = utf8_decoder(opcode == TEXT) if message is None else message.utf8
-        self._gather = Gather(fin, opcode, key, length, utf8)
-        self.attention = True
-        self._gather.take(data[start:])
-        self._gather.check()
-
-    def _gathered(self, received: list[Received]) -> bool:
-        """After bytes were gathered: whether the payload is whole (and then handed on)."""
-        gather = self._gather
-        assert gather is not None
-        try:
-            gather.check()
-            if gather.size < gather.length:
-                return False
-            self._gather = None
-            message = self._message
-            payload = gather.payload()
-            if message is None and gather.fin:
-                received.append(text(payload) if gather.opcode == TEXT else payload)
-                return True
-            if message is None:
-                message = self._message = Message(gather.utf8)
-            message.add(payload, bool(gather.fin), checked=True)
-            if gather.fin:
-                self._message = None
-                received.append(message.whole())
-        except ProtocolError as error:
-            self._fail(error)
-            return False
-        return True
-
-    def _fail(self, error: ProtocolError) -> None:
-        self.error = error
-        self.attention = True
-        self._end()
-
-    def _end(self) -> None:
-        self._over = True
-        self._gather = self._message = None
-
-
-def _error(message: str, section: str) -> ProtocolError:
-    return ProtocolError(CloseCode.PROTOCOL_ERROR, f"{message} (RFC 6455 section {section})")
-
-
-def _parse_close(payload: bytes) -> Remote:
-    """The code and reason of a Close frame (RFC 6455 section 5.5.1)."""
-    if not payload:
-        return Remote(CloseCode.NO_STATUS)
-    if len(payload) == 1:
-        raise _error("a Close frame has one byte of payload", "5.5.1")
-    code = int.from_bytes(payload[:2], "big")
-    if not is_sendable(code):
-        raise _error(f"close code {code} may not be sent", "7.4")
-    return Remote(code, text(payload[2:]))

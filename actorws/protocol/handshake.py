@@ -17,9 +17,17 @@ from actorws.protocol.headers import header_lines, is_token
 
 if TYPE_CHECKING:
     from actorws.config import Handshake
-    from actorws.protocol.http1 import Head
+    from actorws.protocol.head import Head
 
-__all__ = ["accept_key", "check", "choose_subprotocol", "offered_subprotocols", "origin_allowed", "response"]
+__all__ = [
+    "accept_key",
+    "check",
+    "choose_subprotocol",
+    "host_allowed",
+    "offered_subprotocols",
+    "origin_allowed",
+    "response",
+]
 
 #: RFC 6455 section 1.3.
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
@@ -33,6 +41,7 @@ _OURS = frozenset(
         "connection",
         "content-length",
         "sec-websocket-accept",
+        "sec-websocket-extensions",
         "sec-websocket-protocol",
         "transfer-encoding",
         "upgrade",
@@ -75,6 +84,14 @@ def accept_key(key: str) -> str:
     """The ``Sec-WebSocket-Accept`` that answers ``key`` (RFC 6455 section 4.2.2, item 5.4)."""
     digest = hashlib.sha1(key.encode("ascii") + _GUID, usedforsecurity=False).digest()
     return b2a_base64(digest, newline=False).decode("ascii")
+
+
+def host_allowed(head: Head, allowed: Sequence[str] | None) -> bool:
+    """Whether the client calls this server by a name in ``allowed`` (``None``: any), whatever the port."""
+    if allowed is None:
+        return True
+    host = re.sub(r":[0-9]*$", "", head.headers.get("host", "").lower())
+    return host in map(str.lower, allowed)
 
 
 def origin_allowed(head: Head, allowed: Sequence[str] | None) -> bool:
@@ -137,14 +154,16 @@ def choose_subprotocol(offered: Sequence[str], config: Handshake, wanted: str | 
     return None
 
 
-def response(key: str, subprotocol: str | None, headers: Mapping[str, str]) -> bytes:
-    """The head of the 101 response.
+def response(key: str, subprotocol: str | None, headers: Mapping[str, str], extensions: str | None = None) -> bytes:
+    """The head of the 101 response. ``extensions``: those agreed to, as the header has them.
 
     Raises ``ValueError`` for a header that belongs to the handshake, or whose name or value can't be sent.
     """
     lines = header_lines(headers, _OURS) if headers else ""
     if subprotocol is not None:
         lines += header_lines({"Sec-WebSocket-Protocol": subprotocol})
+    if extensions is not None:
+        lines += header_lines({"Sec-WebSocket-Extensions": extensions})
     return (
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         f"Sec-WebSocket-Accept: {accept_key(key)}\r\n{lines}\r\n"

@@ -15,10 +15,13 @@ __all__ = [
     "MASKED",
     "PING",
     "PONG",
+    "RSV1",
     "TEXT",
 ]
 
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0x0, 0x1, 0x2, 0x8, 0x9, 0xA
 FIN = 0x80
+#: "This message is compressed" (RFC 7692 section 6), where that was agreed to.
+RSV1 = 0x40
 MASKED = 0x80
 FIN_TEXT, FIN_BINARY = FIN | TEXT, FIN | BINARY

@@ -23,17 +23,22 @@ _Utf8 = getincrementaldecoder("utf-8")
 class Message:
     """The fragments of one message, as far as they have come."""
 
-    __slots__ = ("parts", "size", "utf8")
+    __slots__ = ("deflated", "parts", "received", "size", "utf8")
 
-    def __init__(self, utf8: IncrementalDecoder | None) -> None:
+    def __init__(self, utf8: IncrementalDecoder | None, deflated: bool) -> None:
+        #: Inflated already, if the message is compressed.
         self.parts: list[bytes] = []
         self.size = 0
+        #: Bytes of payload as they came; ``size`` if nothing is compressed.
+        self.received = 0
+        self.deflated = deflated
         #: Of a text message, checks the fragments as they come.
         self.utf8 = utf8
 
-    def add(self, payload: bytes, last: bool, *, checked: bool = False) -> None:
+    def add(self, payload: bytes, received: int, last: bool, *, checked: bool = False) -> None:
         self.parts.append(payload)
         self.size += len(payload)
+        self.received += received
         if self.utf8 is not None:
             check_utf8(self.utf8, b"" if checked else payload, last)
 
@@ -45,11 +50,14 @@ class Message:
 class Gather:
     """A large payload, gathered masked in one buffer and unmasked once."""
 
-    __slots__ = ("buffer", "checked", "fin", "key", "length", "opcode", "size", "utf8")
+    __slots__ = ("buffer", "checked", "deflated", "fin", "key", "length", "opcode", "size", "utf8")
 
-    def __init__(self, fin: int, opcode: int, key: bytes, length: int, utf8: IncrementalDecoder | None) -> None:
+    def __init__(
+        self, fin: int, opcode: int, deflated: bool, key: bytes, length: int, utf8: IncrementalDecoder | None
+    ) -> None:
         self.fin = fin
         self.opcode = opcode
+        self.deflated = deflated
         self.key = key
         self.length = length
         self.utf8 = utf8

@@ -27,32 +27,40 @@ class Receiver(Expirable):
 
     __slots__ = ()
 
+    #: Whether the connection has its place: out of memory it goes on in small pieces, and others are given up.
+    settled: ClassVar[bool] = False
     #: Whether the driver may read straight into ``room()`` and then call ``filled(size)``.
     gathering: bool
 
     def receive(self, data: bytes) -> bool:
         """Bytes came. True: the fairness bound held some back; call again with ``b""`` in the next tick."""
-        raise NotImplementedError  # pragma: no cover
+        raise NotImplementedError
 
     def room(self) -> memoryview:
         """Where the next bytes may be put while ``gathering``."""
-        raise NotImplementedError  # pragma: no cover
+        raise NotImplementedError
 
     def filled(self, size: int) -> bool:
         """``size`` bytes were put into ``room()``; returns as ``receive``."""
-        raise NotImplementedError  # pragma: no cover
+        raise NotImplementedError
 
     def ended(self, error: OSError | None) -> None:
         """The peer sends nothing more (``None``: it finished; else how the connection was lost)."""
-        raise NotImplementedError  # pragma: no cover
+        raise NotImplementedError
 
     def drained(self) -> None:
         """The kernel has taken all output that waited."""
-        raise NotImplementedError  # pragma: no cover
+        raise NotImplementedError
+
+    def passed_mark(self, buffered: int) -> None:
+        """Output that waits, ``buffered`` bytes, has passed the high-water mark: nothing is read until ``drained``.
+
+        For events alone, and the exception to the rule above: it comes from within a send.
+        """
 
     def closed(self) -> None:
         """The wire is gone, for whatever reason. Called once, last."""
-        raise NotImplementedError  # pragma: no cover
+        raise NotImplementedError
 
 
 class Transport(Receiver):
@@ -60,6 +68,7 @@ class Transport(Receiver):
 
     __slots__ = ("actor", "ready_state")
 
+    settled: ClassVar[bool] = True
     #: The kind of wire, as ``conn.transport`` says it.
     name: ClassVar[str]
 
@@ -69,18 +78,18 @@ class Transport(Receiver):
     @property
     def buffered(self) -> int:
         """Bytes that wait to be taken by the kernel."""
-        raise NotImplementedError  # pragma: no cover
+        raise NotImplementedError
 
     def send(self, frame: Frame) -> SendStatus:
         """Send one frame that is not a ``Close``. Raises ``TypeError`` for what is no frame."""
-        raise NotImplementedError  # pragma: no cover
+        raise NotImplementedError
 
     def send_frames(self, frames: Any) -> None:
         """Send what a callback returned, which is not ``None`` or an empty list.
 
         Raises ``InvalidReturn`` for what is no frame.
         """
-        raise NotImplementedError  # pragma: no cover
+        raise NotImplementedError
 
     def send_shared(self, frames: Any, shared: Shared) -> list[bytes] | None:
         """As ``send_frames``; may take a lone frame's bytes from ``shared``, or leave them there for other actors.
@@ -88,28 +97,33 @@ class Transport(Receiver):
         What it returns, if anything, is where the actor itself may append ``shared.chunk`` of later messages instead of
         sending it, until its turn is over.
         """
-        raise NotImplementedError  # pragma: no cover
+        raise NotImplementedError
 
-    def send_encoded(self, frames: Sequence[Frame], chunks: Sequence[bytes], together: bytes) -> None:
-        """Send frames whose bytes are known, because they go to many; ``together`` is all chunks joined."""
-        raise NotImplementedError  # pragma: no cover
+    def send_encoded(
+        self, frames: Sequence[Frame], chunks: Sequence[bytes], together: bytes, compressed: dict[Any, Any]
+    ) -> None:
+        """Send frames whose bytes are known, because they go to many; ``together`` is all chunks joined.
+
+        ``compressed`` is for what the transport would rather send, to be used by it and others: empty at first.
+        """
+        raise NotImplementedError
 
     def close(self, frame: Close) -> None:
         """Begin to close; ``actor.close_finished`` is called when the peer has answered, has gone or was too slow."""
-        raise NotImplementedError  # pragma: no cover
+        raise NotImplementedError
 
     def finish(self, frame: Close) -> None:
         """Tell the peer and end the wire in good order; the actor has ended and isn't called any more."""
-        raise NotImplementedError  # pragma: no cover
+        raise NotImplementedError
 
     def abort(self) -> None:
         """Cut the wire at once; the actor isn't called any more."""
-        raise NotImplementedError  # pragma: no cover
+        raise NotImplementedError
 
-    def pause(self) -> None:
-        """Read nothing from the client: the actor's mailbox is full."""
-        raise NotImplementedError  # pragma: no cover
+    def pause(self) -> bool:
+        """Read nothing from the client: the actor's mailbox is full. Whether it was read from until now."""
+        raise NotImplementedError
 
     def resume(self) -> None:
         """The mailbox has room again."""
-        raise NotImplementedError  # pragma: no cover
+        raise NotImplementedError

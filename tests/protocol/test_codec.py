@@ -576,6 +576,19 @@ def test_after_an_error_or_a_close_no_payload_is_kept(last):
         tracemalloc.stop()
 
 
+def test_the_error_keeps_nothing_of_the_message():
+    """Nor does the one behind it, which is hidden and would be kept (until the garbage collector runs)."""
+    data = frame(0x81, bytes(1_000_000) + b"\xff")
+    decoder = a_decoder()
+    tracemalloc.start()
+    try:
+        decoder.receive(data)
+        assert tracemalloc.get_traced_memory()[0] < 100_000
+    finally:
+        tracemalloc.stop()
+    assert decoder.error is not None and decoder.error.code == 1007
+
+
 @pytest.mark.parametrize(("first", "passes"), [(0x82, 1), (0x81, 2)])
 @pytest.mark.parametrize("size", [1, 100, 4096])
 def test_a_payload_that_trickles_in_is_unmasked_once_and_checked_once(monkeypatch, first, passes, size):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from actorws.config import Handshake
 from actorws.exceptions import HandshakeError
 from actorws.protocol import handshake
-from actorws.protocol.http1 import Head, parse_head
+from actorws.protocol.head import Head, parse_head
 
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="
 VALID = {
@@ -261,3 +261,16 @@ class TestResponse:
         lines = raw.decode("latin-1").split("\r\n")
         assert lines[4:] == [*(f"{name}: {value}" for name, value in headers.items()), "", ""]
         assert raw.count(b"\n") == raw.count(b"\r") == len(lines) - 1
+
+
+class TestHost:
+    @pytest.mark.parametrize("host", ["chat.example.org", "CHAT.example.org:8443", "[::1]:80"])
+    def test_the_names_of_the_server_are_let_in_whatever_the_port(self, host: str) -> None:
+        assert handshake.host_allowed(request(Host=host), ["Chat.example.org", "[::1]"])
+
+    @pytest.mark.parametrize("host", ["evil.example", "chat.example.org.evil.example", "127.0.0.1", "", ":80"])
+    def test_another_name_is_not(self, host: str) -> None:
+        assert not handshake.host_allowed(request(Host=host), ["chat.example.org"])
+
+    def test_without_names_all_are(self) -> None:
+        assert handshake.host_allowed(request(Host="anything"), None)

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from actorws.config import ServerConfig
 from actorws.exceptions import HandshakeError
-from actorws.protocol.http1 import Head, RequestReader, parse_head
+from actorws.protocol.head import Head, parse_head
+from actorws.protocol.http1 import RequestReader
 
 UPGRADE = (
     b"GET /chat?room=1 HTTP/1.1\r\nHost: example.org\r\nUpgrade: websocket\r\nConnection: keep-alive, Upgrade\r\n"
@@ -71,6 +72,12 @@ class TestHead:
         head = parse(b"GET /caf%C3%A9/a+b?q=%20x+y&q=2&empty=&caf%C3%A9=1 HTTP/1.1")
         assert head.path == "/café/a+b"
         assert head.query == {"q": "2", "empty": "", "café": "1"}
+
+    def test_parses_what_is_asked_for_once(self) -> None:
+        head = parse_head(UPGRADE, 100)
+        assert head.headers is head.headers
+        assert head.query is head.query
+        assert head.path is head.path
 
     def test_forgets_what_it_parsed_and_parses_it_again(self) -> None:
         head = parse_head(UPGRADE, 100)
@@ -149,6 +156,7 @@ class TestRefusedHeads:
             [b"Content-Length: \xb2"],
             [b"Content-Length:"],
             [b"Content-Length: 99999999999999999999999"],
+            [b"Content-Length: 9999999999999999999"],
             [b"Content-Length: 3", b"Transfer-Encoding: chunked"],
             [b"Transfer-Encoding: chunked", b"Content-Length: 3"],
             [b"Transfer-Encoding: chunked", b"Transfer-Encoding: chunked"],
@@ -165,6 +173,20 @@ class TestRefusedHeads:
     def test_a_length_that_can_be_read_in_two_ways_is_400(self, headers: list[bytes]) -> None:
         assert status_of(parse, b"POST / HTTP/1.1", *headers) == 400
 
+    @pytest.mark.parametrize(("target", "host"), [(b"http://A:80/b?c", b"a:80"), (b"HTTPS://a/b?c", b"a")])
+    def test_an_absolute_target_is_its_path_if_its_host_is_the_one_in_the_header(
+        self, target: bytes, host: bytes
+    ) -> None:
+        """RFC 9112 section 3.2.2."""
+        head = parse_head(b"GET %b HTTP/1.1\r\nHost: %b\r\n\r\n" % (target, host), 100)
+        assert (head.path, head.target, head.query) == ("/b", "/b?c", {"c": ""})
+        head.forget()
+        assert head.path == "/b"
+
+    @pytest.mark.parametrize("target", [b"http://b/", b"http://a:80/", b"http://u@a/", b"http://a\xff/"])
+    def test_an_absolute_target_with_another_host_is_400(self, target: bytes) -> None:
+        assert status_of(parse_head, b"GET %b HTTP/1.1\r\nHost: a\r\n\r\n" % target, 100) == 400
+
     def test_chunked_in_http_1_0_is_400(self) -> None:
         assert status_of(parse, b"POST / HTTP/1.0", b"Transfer-Encoding: chunked") == 400
 
@@ -172,7 +194,11 @@ class TestRefusedHeads:
         "target",
         [
             b"*",
-            b"http://a/b",
+            b"http://",
+            b"http:///b",
+            b"http://a",
+            b"http://a?b",
+            b"ftp://a/b",
             b"a:80",
             b"b",
             b"",
@@ -228,6 +254,18 @@ class TestRefusedHeads:
         assert status_of(lambda: parse(host=None)) == 400
         assert status_of(lambda: parse(b"GET / HTTP/1.0", host=None)) is None
         assert status_of(parse, b"GET / HTTP/1.0", b"host: b") == 400
+
+    @pytest.mark.parametrize("host", [b"a.b:80", b"a_b", b"%41", b"127.0.0.1:", b"[::1]", b"[fe80::1%25eth0]:80", b""])
+    def test_a_host_may_have_a_port(self, host: bytes) -> None:
+        assert parse(b"GET / HTTP/1.1", host=b"Host: " + host).headers["host"] == host.decode()
+
+    @pytest.mark.parametrize(
+        "host",
+        [b"a b", b"a/b", b"u@a", b"a:b", b"a:80:80", b"\xff", b"a\tb", b"http://a", b"[::1", b"[]", b"::1", b"a#"],
+    )
+    def test_a_host_that_is_none_is_400(self, host: bytes) -> None:
+        """RFC 9112 section 3.2."""
+        assert status_of(lambda: parse(b"GET / HTTP/1.1", host=b"Host: " + host)) == 400
 
     def test_one_header_too_many_is_431(self) -> None:
         raw = b"GET / HTTP/1.1\r\nHost: a\r\nA: 1\r\nB: 2\r\n\r\n"
@@ -295,6 +333,7 @@ class TestRequestReader:
         reader.receive(b"\r\n\r\n")
         assert not reader.started
         reader.receive(b"\r")
+        assert not reader.started
         reader.receive(b"\n" + UPGRADE)
         assert reader.complete
 
@@ -305,8 +344,33 @@ class TestRequestReader:
 
     def test_an_unfinished_head_is_refused_when_it_is_too_large(self) -> None:
         reader = RequestReader(SMALL)
-        reader.receive(b"GET /" + b"a" * (SMALL.max_head_size - 6))
+        start = b"GET / HTTP/1.1\r\nX: "
+        reader.receive(start + b"a" * (SMALL.max_head_size - len(start) - 1))
         assert status_of(reader.receive, b"a") == 431
+
+    def test_a_target_that_fills_the_head_is_414(self) -> None:
+        """RFC 9112 section 3."""
+        reader = RequestReader(SMALL)
+        reader.receive(b"GET /" + b"a" * (SMALL.max_head_size - 6))
+        assert status_of(reader.receive, b"a") == 414
+
+    @pytest.mark.parametrize(
+        ("start", "status"),
+        [
+            (b"GET /\r\n", 400),
+            (b"GET /\n", 400),
+            (b"GARBAGE\r\n", 400),
+            (b"GET / HTTP/1.1\n", 400),
+            (b"GET / HTTP/2.0\r\n", 505),
+            (b"GET / HTTP/1.1\r\nHost: a\n", 400),
+            (b"GET / HTTP/1.1\r\n\n", 400),
+        ],
+    )
+    def test_an_unfinished_head_is_refused_at_its_first_wrong_line(self, start: bytes, status: int) -> None:
+        """So nobody waits for the timeout to hear of it, and what a bare LF means is never asked."""
+        assert outcome([start])[0][0] == status
+        assert outcome([start[:-1]]) == [True]
+        assert outcome([start[i : i + 1] for i in range(len(start))]) == outcome([start + b"X: y\r\n" * 99])
 
     def test_the_largest_head_is_read(self) -> None:
         raw = b"GET / HTTP/1.1\r\nHost: a\r\nX: "

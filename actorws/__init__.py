@@ -16,7 +16,8 @@ The map, lowest layer first; a layer imports only those above it in this list:
 - ``testing``: behaviours driven in memory
 - ``cli``: the command line
 
-This module is the only public door besides ``actorws.config``, ``actorws.events`` and ``actorws.testing``.
+This module is the only public door besides ``actorws.config``, ``actorws.events``, ``actorws.testing`` and, for
+subscribers to events, ``actorws.observability.logs`` and ``actorws.observability.metrics``.
 """
 
 from actorws.actor.timers import Timer

@@ -102,7 +102,7 @@ class Websocket:
 
         Returns as said of the class. Not called for Close; for ``Ping`` and ``Pong`` only with ``receive_control``.
         """
-        raise BehaviourError(f"{type(self).__name__} has no handle_client_message")  # pragma: no cover - checked before
+        raise BehaviourError(f"{type(self).__name__} has no handle_client_message")
 
     def handle_server_message(self, state: Any, conn: Conn, message: Any) -> Any:
         """Called with each message sent to one of the actor's names, published to one of its groups, or from

@@ -43,7 +43,8 @@ examples:
   actorws serve chat:app --host 0.0.0.0 --port 443 --tls-cert cert.pem --tls-key key.pem
   actorws serve chat:app --unix /run/chat.sock --option drain_timeout=30 --log-level debug
 
-Ctrl-C or SIGTERM ends every connection in order, then the server, with exit status 0.
+Ctrl-C or SIGTERM ends every connection in order, then the server, with exit status 0. SIGHUP does the same and tells
+clients that the server restarts (Close 1012 instead of 1001).
 """
 
 
@@ -176,9 +177,9 @@ def _options(texts: Sequence[str]) -> dict[str, Any]:
 
 
 def _value(name: str, kind: Any, text: str) -> object:
-    if kind == int | None and text.lower() == "none":
+    if kind in (int | None, float | None) and text.lower() == "none":
         return None
-    number, words = (float, "a number") if kind is float else (int, "a whole number")
+    number, words = (float, "a number") if kind in (float, float | None) else (int, "a whole number")
     try:
         return number(text)
     except ValueError:

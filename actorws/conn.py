@@ -17,7 +17,7 @@ from actorws.frames import Close, Frame
 if TYPE_CHECKING:
     from actorws.actor.actor import Actor
     from actorws.actor.timers import Timer
-    from actorws.protocol.http1 import Head
+    from actorws.protocol.head import Head
     from actorws.registry.unique import OnConflict
     from actorws.runtime import Runtime
 

@@ -2,6 +2,9 @@
 
 Rule owned here: the package itself never logs; it emits these, and logging, metrics and the like subscribe
 (``serve(app, on_event=...)``). What a subscriber raises is not the emitter's problem. Must not know who listens.
+
+An event that a limit of the configuration causes names the option in ``limit``; ``actorws.observability.limits`` has
+the table of all limits and their events.
 """
 
 from __future__ import annotations
@@ -11,25 +14,35 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from attrs import field, frozen
 
+from actorws.reasons import Timeout
+
 if TYPE_CHECKING:
     from actorws.conn import Conn
     from actorws.reasons import Reason
 
 __all__ = [
     "AcceptFailed",
+    "AcceptsPaused",
     "ActorCrashed",
+    "ActorCut",
     "ActorEnded",
     "ActorStarted",
     "BackgroundCrashed",
     "CallbackTimedOut",
+    "DrainTimedOut",
     "Emit",
     "Event",
     "HandlerCrashed",
     "HandshakeRefused",
+    "HandshakeTimedOut",
+    "KeepAliveTimedOut",
     "ListenerStarted",
     "MailboxFull",
     "OutputFull",
     "ProtocolViolated",
+    "RateLimited",
+    "ReadingPaused",
+    "ResponseCut",
     "ServerDraining",
     "SlowCallback",
     "TerminateFailed",
@@ -64,6 +77,15 @@ class ServerDraining(Event):
 
 
 @frozen
+class DrainTimedOut(Event):
+    """The time to shut down is over, and connections are left, which are cut. (Actors are told by ``ActorCut``.)"""
+
+    connections: int
+    """WebSockets whose clients don't end TCP, and plain HTTP requests that aren't answered."""
+    limit: str = "drain_timeout"
+
+
+@frozen
 class AcceptFailed(Event):
     """The system refused to give a connection (no descriptors, no memory); accepting pauses, then goes on."""
 
@@ -73,12 +95,48 @@ class AcceptFailed(Event):
 
 
 @frozen
+class AcceptsPaused(Event):
+    """More connections came than may be accepted in a second; they wait in the kernel's queue."""
+
+    pause: float
+    """Seconds until the next one is accepted."""
+    limit: str = "max_accepts_per_second"
+
+
+@frozen
 class HandshakeRefused(Event):
     """A request was answered with an error status."""
 
     status: int
     message: str
     remote_address: str
+    limit: str = ""
+    """The option that sets the limit, if it was one."""
+
+
+@frozen
+class HandshakeTimedOut(Event):
+    """A client that had not said anything yet, or had not finished TLS, was closed without an answer."""
+
+    remote_address: str
+    limit: str = "handshake_timeout"
+
+
+@frozen
+class KeepAliveTimedOut(Event):
+    """A connection that brought no further plain HTTP request was closed."""
+
+    remote_address: str
+    limit: str = "keep_alive_timeout"
+
+
+@frozen
+class ResponseCut(Event):
+    """A response's body was cut short: its next piece took too long to come, or to be taken by the client."""
+
+    path: str
+    remote_address: str
+    limit: str = "handler_timeout"
 
 
 @frozen
@@ -94,6 +152,23 @@ class ActorEnded(Event):
 
     conn: Conn
     reason: Reason
+
+    @property
+    def limit(self) -> str:
+        """The option whose time was over, if that is the reason."""
+        if not isinstance(self.reason, Timeout):
+            return ""
+        return "close_timeout" if self.reason.waited_for == "close" else "idle_timeout"
+
+
+@frozen
+class ActorCut(Event):
+    """An actor had not come to its end when the time to shut down was over."""
+
+    conn: Conn
+    callback: str
+    """What it was in."""
+    limit: str = "drain_timeout"
 
 
 @frozen
@@ -121,6 +196,8 @@ class CallbackTimedOut(Event):
     conn: Conn
     callback: str
     seconds: float
+    limit: str = "callback_timeout"
+    """Or ``terminate_timeout``, for ``terminate`` itself and for what ran on when the client had gone."""
 
 
 @frozen
@@ -130,6 +207,7 @@ class SlowCallback(Event):
     conn: Conn
     callback: str
     seconds: float
+    limit: str = "slow_callback"
 
 
 @frozen
@@ -139,6 +217,30 @@ class ProtocolViolated(Event):
     conn: Conn
     code: int
     message: str
+    limit: str = ""
+    """The option that sets the limit, if it was one."""
+
+
+@frozen
+class RateLimited(Event):
+    """A client sent more in a second than it may."""
+
+    conn: Conn
+    policy: str
+    """What was done: ``throttle`` (not read from until it is within the rate again) or ``close``."""
+    limit: str
+    """The option that sets the rate."""
+
+
+@frozen
+class ReadingPaused(Event):
+    """A client is not read from until it has taken what waits for it, or its actor has handled half of its mailbox."""
+
+    conn: Conn
+    buffered: int
+    """Bytes that wait: of output, or of what the client has sent."""
+    limit: str
+    """``high_water_mark``, or ``mailbox_messages`` or ``mailbox_bytes``."""
 
 
 @frozen
@@ -148,6 +250,8 @@ class MailboxFull(Event):
     conn: Conn
     policy: str
     """What was done: ``drop_new``, ``drop_old`` or ``close``. (Coalescing as such is no lack of room.)"""
+    limit: str = "mailbox_messages"
+    """Or ``mailbox_bytes``."""
 
 
 @frozen
@@ -159,6 +263,7 @@ class OutputFull(Event):
     """What was done: ``drop_new``, ``drop_old`` or ``close``. (Coalescing as such is no lack of room.)"""
     buffered: int
     """Bytes waiting."""
+    limit: str = "backpressure_limit"
 
 
 @frozen

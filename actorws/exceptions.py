@@ -79,15 +79,19 @@ class PeerError(ActorwsError):
 class ProtocolError(PeerError):
     """The peer broke RFC 6455 or a limit; answered with a close code."""
 
-    def __init__(self, code: int, message: str) -> None:
+    def __init__(self, code: int, message: str, limit: str = "") -> None:
         super().__init__(message)
         self.code = code
+        self.limit = limit
+        """The option that sets the limit, if it was one."""
 
 
 class HandshakeError(PeerError):
     """The peer's request can't be served; answered with an HTTP status and a one-line body."""
 
-    def __init__(self, status: int, message: str, headers: Sequence[tuple[str, str]] = ()) -> None:
+    def __init__(self, status: int, message: str, headers: Sequence[tuple[str, str]] = (), limit: str = "") -> None:
         super().__init__(message)
         self.status = status
         self.headers = tuple(headers)
+        self.limit = limit
+        """The option that sets the limit, if it was one."""

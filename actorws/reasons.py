@@ -14,7 +14,7 @@ Error       open, being closed                              1011, 1002, 1007 ...
 Shutdown    open, being closed                              1001                 debug
 Replaced    open, being closed                              4500                 info
 Expired     gone long ago                                   none                 info
-Overflow    open, being closed                              1013                 warning
+Overflow    open, being closed                              1013, 1008 for rate  warning
 =========== =============================================== ==================== ===========
 """
 
@@ -88,8 +88,8 @@ class Expired:
 class Overflow:
     """A bound was reached whose policy is to close."""
 
-    bound: Literal["mailbox", "output"] = "mailbox"
-    """Which one."""
+    bound: Literal["mailbox", "output", "rate"] = "mailbox"
+    """Which one; ``rate``: what the client may send in a second."""
 
 
 Reason: TypeAlias = Normal | Stop | Timeout | Remote | Error | Shutdown | Replaced | Expired | Overflow

@@ -15,12 +15,13 @@ import trio
 
 from actorws.actor.actor import Actor
 from actorws.actor.life import Life
-from actorws.actor.scheduler import Scheduler
+from actorws.actor.scheduler import BUDGET, Scheduler
 from actorws.actor.supervisor import Supervisor
 from actorws.actor.timers import Wheel
 from actorws.actor.workers import Workers
-from actorws.events import BackgroundCrashed, Emit, Event
+from actorws.events import BackgroundCrashed, Event
 from actorws.observability.logs import log_events
+from actorws.observability.subscribers import Subscribers, to_all
 from actorws.reasons import Replaced
 from actorws.registry.group import Group
 from actorws.registry.unique import Unique
@@ -31,14 +32,14 @@ __all__ = ["Runtime", "open_runtime"]
 class Runtime:
     """What actors live in. Made by ``serve`` (or ``open_runtime``); reach it as ``conn.runtime``."""
 
-    def __init__(self, nursery: trio.Nursery, on_event: Emit | None = None) -> None:
+    def __init__(self, nursery: trio.Nursery, on_event: Subscribers | None = None) -> None:
         self.id: str = secrets.token_hex(4)
         """Tells this runtime from every other; the first part of its connections' ids."""
-        self._on_event = log_events() if on_event is None else on_event
+        self._on_event = log_events() if on_event is None else to_all(on_event)
         self._serials = count(1)
         self.scheduler = Scheduler(self.emit)
-        self.workers = Workers(nursery)
-        self.supervisor = Supervisor()
+        self.workers = Workers(nursery, self.emit)
+        self.supervisor = Supervisor(self.emit)
         self.wheel = Wheel(trio.current_time)
         self.unique: Unique = Unique(self.scheduler, self._take_over)
         """Names that one actor each has."""
@@ -48,13 +49,14 @@ class Runtime:
         self.hurried = False
         #: The shields of ``async def terminate`` callbacks that run now.
         self.terminating: set[trio.CancelScope] = set()
-        self._wires = 0
+        #: Connections that drivers have.
+        self.wires = 0
         self._no_wires: trio.Event | None = None
         self._alarm = trio.CancelScope()
         self.wheel.on_earlier = self._set_alarm
 
     def emit(self, event: Event) -> None:
-        """Tell the subscriber. What it raises is dropped: observing must not change what is observed."""
+        """Tell the subscribers. What one raises is dropped: observing must not change what is observed."""
         try:
             self._on_event(event)
         except Exception:
@@ -75,17 +77,17 @@ class Runtime:
 
     def wire_opened(self) -> None:
         """A driver has a connection more."""
-        self._wires += 1
+        self.wires += 1
 
     def wire_closed(self) -> None:
         """A driver has closed a connection."""
-        self._wires -= 1
-        if not self._wires and self._no_wires is not None:
+        self.wires -= 1
+        if not self.wires and self._no_wires is not None:
             self._no_wires.set()
 
     async def wait_no_wires(self) -> None:
         """Wait until no driver has a connection."""
-        if self._wires:
+        if self.wires:
             self._no_wires = trio.Event()
             await self._no_wires.wait()
 
@@ -113,7 +115,7 @@ class Runtime:
             with trio.CancelScope(deadline=self.wheel.next_deadline()) as self._alarm:
                 await trio.sleep_forever()
             try:
-                self.wheel.advance(trio.current_time())
+                self.wheel.advance(trio.current_time(), BUDGET)
             except ExceptionGroup as error:
                 # A fault of ours must not cost more than the deadline in which it showed.
                 self.emit(BackgroundCrashed("timers", error))
@@ -122,10 +124,11 @@ class Runtime:
 
 
 @asynccontextmanager
-async def open_runtime(on_event: Emit | None = None) -> AsyncIterator[Runtime]:
+async def open_runtime(on_event: Subscribers | None = None) -> AsyncIterator[Runtime]:
     """A runtime without a server, for as long as the block lasts; at its end every actor is cut.
 
-    ``on_event`` is called with each event, synchronously. Default: they are logged, see ``actorws.observability``.
+    ``on_event``, or each if it is a list, is called with each event, synchronously. Default: they are logged, see
+    ``actorws.observability``. Raises ``ConfigError`` for what can't be called.
     """
     async with trio.open_nursery() as nursery:
         runtime = Runtime(nursery, on_event)

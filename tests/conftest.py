@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -27,7 +28,7 @@ PROJECT = Path(__file__).resolve().parent.parent
 START_SECONDS, STOP_SECONDS = 60, 30
 
 #: Beginnings of the reasons for which a test may be skipped in CI.
-EXPECTED_SKIPS = ("needs kqueue",)
+EXPECTED_SKIPS = ("needs kqueue", "judges time")
 
 
 def refuse_skip(report: Any) -> None:
@@ -70,12 +71,12 @@ class ServerProcess:
         watchdog.start()
         line = self.process.stdout.readline()
         watchdog.cancel()
-        prefix = "listening on http://"
-        if not line.startswith(prefix):
+        address = re.fullmatch("listening on https?://(.+)\n", line)
+        if address is None:
             self.process.kill()
             self.process.communicate()
             pytest.fail(f"{' '.join(argv)} said {line!r}\n{self.log()}")
-        self.address = line.removeprefix(prefix).strip()
+        self.address = address[1]
 
     def http(self, path: str = "/") -> str:
         return f"http://{self.address}{path}"

@@ -105,3 +105,9 @@ def test_a_reject_without_arguments_is_a_403() -> None:
 def test_accepts_do_not_share_their_headers() -> None:
     assert Accept().headers == {}
     assert Accept().headers is not Accept().headers
+
+
+def test_a_required_callback_has_nothing_to_call_in_the_base_class() -> None:
+    """Without one of its own a class isn't served at all; this is what ``super()`` in one comes to."""
+    with pytest.raises(BehaviourError, match="Counter has no handle_client_message"):
+        Websocket.handle_client_message(Counter(), None, NO_CONN, "hello")

@@ -139,10 +139,10 @@ def test_a_unix_socket_and_a_port_are_both_served_where_both_are_given(site: str
 
 
 def test_options_of_the_server_are_given_by_name_and_have_their_own_types(site: str, served: list[Any]) -> None:
-    given = ["drain_timeout=2.5", "handshake_timeout=3", "max_headers=50", "backlog=None"]
+    given = ["drain_timeout=2.5", "handshake_timeout=3", "max_headers=50", "backlog=None", "max_accepts_per_second=9.5"]
     assert main(["serve", f"{site}:app", *(word for text in given for word in ("--option", text))]) == 0
     arguments = served[0][1]
-    assert [arguments[text.partition("=")[0]] for text in given] == [2.5, 3.0, 50, None]
+    assert [arguments[text.partition("=")[0]] for text in given] == [2.5, 3.0, 50, None, 9.5]
 
 
 def test_the_current_folder_is_looked_in_first(site: str, served: list[Any]) -> None:
@@ -251,6 +251,21 @@ def test_what_the_code_raises_while_it_serves_is_not_taken_for_a_mistake_at_the_
     monkeypatch.setattr(cli, "run", run)
     with pytest.raises(ConfigError):
         main(["serve", f"{site}:app"])
+
+
+def test_ctrl_c_before_there_is_a_server_is_the_status_of_an_interrupt_and_no_traceback(
+    site: str, folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the module is imported, and before `run` obeys signals."""
+
+    def run(target: Any, **_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "run", run)
+    (folder / "slow.py").write_text("raise KeyboardInterrupt\n")
+    for target in ("slow:app", f"{site}:app"):
+        assert main(["serve", target]) == 130
+    assert capsys.readouterr() == ("", "")
 
 
 # What is not: options

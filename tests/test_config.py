@@ -21,6 +21,10 @@ ROUTE_NUMBERS: dict[str, tuple[float, float]] = {
     "max_fragments": (1, 0),
     "max_connections": (0, -1),
     "max_connections_per_address": (0, -1),
+    "max_frames_per_second": (0.001, 0.0),
+    "max_bytes_per_second": (0.001, 0.0),
+    "max_control_frames_per_second": (0.001, 0.0),
+    "rate_burst": (0.05, 0.049),
     "idle_timeout": (0.001, 0.0),
     "close_timeout": (0.001, 0.0),
     "callback_timeout": (0.001, 0.0),
@@ -31,8 +35,17 @@ ROUTE_NUMBERS: dict[str, tuple[float, float]] = {
     "mailbox_messages": (1, 0),
     "mailbox_bytes": (1, 0),
     "slow_callback": (0.0, -0.1),
+    "compression_threshold": (0, -1),
+}
+#: Option: the smallest value, the largest.
+CHOICES: dict[str, tuple[int, int]] = {
+    "compression_level": (1, 9),
+    "compression_memory_level": (1, 9),
+    "server_max_window_bits": (9, 15),
+    "client_max_window_bits": (9, 15),
 }
 SERVER_NUMBERS: dict[str, tuple[float, float]] = {
+    "max_accepts_per_second": (0.001, 0.0),
     "handshake_timeout": (0.001, 0.0),
     "max_head_size": (64, 63),
     "max_headers": (1, 0),
@@ -42,10 +55,29 @@ SERVER_NUMBERS: dict[str, tuple[float, float]] = {
     "drain_timeout": (0.001, 0.0),
     "backlog": (1, 0),
 }
-NONE_ALLOWED = {"max_connections", "max_connections_per_address", "idle_timeout", "callback_timeout", "backlog"}
-BOOLEANS = {"send_pings", "close_on_backpressure_limit", "subprotocol_required"}
+NONE_ALLOWED = {
+    "max_connections",
+    "max_connections_per_address",
+    "max_frames_per_second",
+    "max_bytes_per_second",
+    "max_control_frames_per_second",
+    "max_accepts_per_second",
+    "idle_timeout",
+    "callback_timeout",
+    "backlog",
+}
+BOOLEANS = {
+    "send_pings",
+    "close_on_backpressure_limit",
+    "subprotocol_required",
+    "compression",
+    "server_context_takeover",
+    "client_context_takeover",
+}
 POLICIES = {"output_policy", "mailbox_policy"}
-SEQUENCES = {"subprotocols", "allowed_origins"}
+#: Those with a test of their own below.
+OTHERS = {"overload_body", "rate_policy"}
+SEQUENCES = {"subprotocols", "allowed_origins", "allowed_hosts"}
 
 NUMBERS: list[Any] = [(Config().replace, name, *bound) for name, bound in ROUTE_NUMBERS.items()]
 NUMBERS += [(ServerConfig.of, name, *bound) for name, bound in SERVER_NUMBERS.items()]
@@ -65,7 +97,7 @@ def value_of(made: Config | ServerConfig, name: str) -> Any:
 
 def test_these_tests_know_every_option() -> None:
     route = {option.name for group in groups() for option in attrs.fields(type(group))}
-    assert route == {*ROUTE_NUMBERS, *BOOLEANS, *POLICIES, *SEQUENCES, "overload_body"}
+    assert route == {*ROUTE_NUMBERS, *CHOICES, *BOOLEANS, *POLICIES, *SEQUENCES, *OTHERS}
     assert {option.name for option in attrs.fields(ServerConfig)} == set(SERVER_NUMBERS)
 
 
@@ -83,6 +115,8 @@ def test_the_defaults_are_the_ones_promised() -> None:
     assert (made.mailbox.mailbox_messages, made.mailbox.mailbox_bytes) == (1000, 4 * 1024**2)
     assert (made.mailbox.mailbox_policy, made.mailbox.slow_callback) == ("close", 0.05)
     assert (made.handshake.subprotocols, made.handshake.allowed_origins) == ((), None)
+    assert (made.limits.has_rates, made.limits.rate_burst, made.limits.rate_policy) == (False, 1, "throttle")
+    assert made.compression.compression is False
     server = ServerConfig()
     assert (server.handshake_timeout, server.max_head_size, server.max_headers) == (10, 16 * 1024, 100)
     assert server.drain_timeout == 10
@@ -146,6 +180,15 @@ def test_a_policy_is_one_of_three_words_or_coalesce(name: str) -> None:
             Config().replace(**{name: value})
 
 
+@pytest.mark.parametrize(("name", "least", "most"), [(name, *bounds) for name, bounds in CHOICES.items()])
+def test_a_number_out_of_a_range_is_taken_within_it_and_refused_outside(name: str, least: int, most: int) -> None:
+    for value in (least, most):
+        assert value_of(Config().replace(**{name: value}), name) == value
+    for bad in (least - 1, most + 1, float(least), True, None, str(least)):
+        with pytest.raises(ConfigError, match=f"{name} must be a whole number from {least} to {most}, not {bad!r}"):
+            Config().replace(**{name: bad})
+
+
 @pytest.mark.parametrize("name", sorted(SEQUENCES))
 def test_a_list_given_for_names_is_kept_as_a_tuple(name: str) -> None:
     assert value_of(Config().replace(**{name: ["a", "b"]}), name) == ("a", "b")
@@ -154,8 +197,8 @@ def test_a_list_given_for_names_is_kept_as_a_tuple(name: str) -> None:
 def test_an_unknown_option_is_named_and_all_options_are_listed() -> None:
     with pytest.raises(ConfigError) as caught:
         Config().replace(idle_timout=3)
-    assert str(caught.value).startswith("there is no option 'idle_timout'; the options are allowed_origins, ")
-    for name in (*ROUTE_NUMBERS, *BOOLEANS, *POLICIES, *SEQUENCES):
+    assert str(caught.value).startswith("there is no option 'idle_timout'; the options are allowed_hosts, ")
+    for name in (*ROUTE_NUMBERS, *CHOICES, *BOOLEANS, *POLICIES, *SEQUENCES, *OTHERS):
         assert name in str(caught.value)
 
 
@@ -198,7 +241,26 @@ def test_each_option_has_a_line_that_says_what_it_means(group: type) -> None:
             assert documented, ast.unparse(statement.target)
 
 
+def test_what_is_done_about_a_rate_is_one_of_two_words() -> None:
+    for policy in ("throttle", "close"):
+        assert Config().replace(rate_policy=policy).limits.rate_policy == policy
+    for value in ("drop_new", "", None, 1):
+        with pytest.raises(ConfigError, match=f"rate_policy must be 'throttle' or 'close', not {value!r}"):
+            Config().replace(rate_policy=value)
+
+
+@pytest.mark.parametrize("name", ["max_frames_per_second", "max_bytes_per_second", "max_control_frames_per_second"])
+def test_any_rate_makes_a_route_one_that_is_metered(name: str) -> None:
+    assert Config().replace(**{name: 10}).limits.has_rates
+
+
 def test_the_words_for_those_above_the_cap_are_a_string() -> None:
     assert Config().replace(overload_body="come back later").limits.overload_body == "come back later"
     with pytest.raises(ConfigError, match="overload_body must be a str, not b'later'"):
         Config().replace(overload_body=b"later")
+
+
+@pytest.mark.parametrize("name", ["subprotocols", "allowed_origins", "allowed_hosts"])
+def test_one_string_is_not_taken_for_its_letters(name: str) -> None:
+    with pytest.raises(ConfigError, match=r"expected several strings, such as \('chat',\), not 'chat'"):
+        Config().replace(**{name: "chat"})

@@ -75,5 +75,5 @@ def test_a_command_that_fails_leaves_nothing_that_looks_complete(tmp_path):
 def test_make_alone_lists_every_target_that_is_meant_for_people():
     environment = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL")}
     listed = subprocess.run(["make"], cwd=PROJECT, env=environment, capture_output=True, text=True, check=True).stdout
-    targets = ["help", "demo", "test", "lint", "format", "types", "clean"]
+    targets = ["help", "demo", "test", "autobahn", "coverage", "soak", "fuzz", "lint", "format", "types", "clean"]
     assert [line.split()[1] for line in listed.splitlines()] == targets

@@ -144,6 +144,16 @@ def test_the_test_passes(tmp_path):
     assert "1 passed" in done.stdout, done.stdout
 
 
+async def test_metrics_are_served_beside_the_log(autojump_clock, caplog):
+    names = run("from actorws.observability.metrics import Metrics")
+    async with testing.open_app(names["app"], on_event=[names["log_events"](), names["metrics"]]) as server:
+        assert (await server.request("GET", "/nowhere")).status == 404
+        answer = await server.request("GET", "/metrics")
+    assert answer.headers["content-type"].startswith("text/plain; version=")
+    assert b'actorws_handshakes_refused_total{status="404"} 1.0' in answer.body
+    assert b'actorws_limit_reached_total{limit="max_message_size"} 0.0' in answer.body
+
+
 def default_in_words(value: object) -> str:
     """How the tables spell a default."""
     match value:

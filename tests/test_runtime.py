@@ -5,8 +5,11 @@ from __future__ import annotations
 import logging
 
 import pytest
+import trio
+import trio.testing
 
 from actorws import events, open_runtime
+from actorws.actor.timers import Expirable
 from actorws.events import BackgroundCrashed
 
 
@@ -37,3 +40,41 @@ async def test_what_a_subscriber_raises_changes_nothing() -> None:
 async def test_two_runtimes_have_two_ids() -> None:
     async with open_runtime() as one, open_runtime() as other:
         assert one.id != other.id
+
+
+async def test_a_deadline_that_fails_costs_itself_only(autojump_clock: trio.abc.Clock) -> None:
+    """It is told, and the timers go on."""
+    expired: list[float] = []
+    seen: list[events.Event] = []
+
+    class Deadline(Expirable):
+        def __init__(self, fails: bool) -> None:
+            self.fails = fails
+
+        def expire(self, now: float) -> None:
+            expired.append(trio.current_time())
+            if self.fails:
+                raise LookupError("ours")
+
+    async with open_runtime(seen.append) as runtime:
+        for seconds, fails in ((1.0, True), (1.0, False), (2.0, False)):
+            runtime.wheel.schedule(Deadline(fails), seconds)
+        await trio.sleep(3)
+    (crash,) = seen
+    assert isinstance(crash, BackgroundCrashed)
+    assert (crash.name, [type(error) for error in crash.exception.exceptions]) == ("timers", [LookupError])  # type: ignore[attr-defined]
+    assert expired == [pytest.approx(1, abs=0.1), pytest.approx(1, abs=0.1), pytest.approx(2, abs=0.1)]
+
+
+async def test_who_waits_for_the_last_wire_waits_for_no_other() -> None:
+    async with open_runtime() as runtime:
+        await runtime.wait_no_wires()
+        runtime.wire_opened()
+        runtime.wire_opened()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(runtime.wait_no_wires)
+            await trio.testing.wait_all_tasks_blocked()
+            runtime.wire_closed()
+            await trio.testing.wait_all_tasks_blocked()
+            assert nursery.child_tasks
+            runtime.wire_closed()

@@ -20,7 +20,7 @@ from actorws.actor.kind import Kind
 from actorws.actor.life import BUSY, ENDING, IDLE, NOT_BEGUN, OVER, Life
 from actorws.actor.mailbox import CLIENT, DRAIN, FRAME, INIT, SERVER, Mailbox, size_of
 from actorws.actor.timers import Timer
-from actorws.events import ActorCrashed, CallbackTimedOut, MailboxFull, SlowCallback
+from actorws.events import ActorCrashed, CallbackTimedOut, MailboxFull, ReadingPaused, SlowCallback
 from actorws.exceptions import ConnectionEnded, InvalidReturn
 from actorws.frames import Close, CloseCode, Frame
 from actorws.reasons import Error, Overflow
@@ -127,10 +127,12 @@ class Actor(Life):
         else:
             self._callback_done()
 
-    def deliver_frames(self, frames: Sequence[Frame], chunks: Sequence[bytes], together: bytes) -> None:
+    def deliver_frames(
+        self, frames: Sequence[Frame], chunks: Sequence[bytes], together: bytes, compressed: dict[Any, Any]
+    ) -> None:
         """Send broadcast frames to the client, behind everything that came before them."""
         if self.status == IDLE:
-            self.transport.send_encoded(frames, chunks, together)
+            self.transport.send_encoded(frames, chunks, together, compressed)
         elif not self.status & OVER:
             for frame in frames:
                 self._offer(FRAME, frame)
@@ -235,25 +237,26 @@ class Actor(Life):
         if self.status & OVER:
             return
         mailbox = self._wait()
-        mailbox.put((item, payload), size_of(payload))
-        if mailbox.is_full:
-            self.transport.pause()
+        mailbox.put((item, payload, None), size_of(payload))
+        if mailbox.is_full and self.transport.pause():
+            self.conn.runtime.emit(ReadingPaused(self.conn, mailbox.bytes, mailbox.full_of))
 
     def _offer(self, item: int, payload: Any) -> None:
         """Let a server message wait, if there is room."""
         if self.status & OVER:
             return
         mailbox = self._wait()
+        group = self.conn.runtime.scheduler.queue.group
         try:
             subject = payload if item == SERVER else NO_SUBJECT
-            offered = mailbox.offer((item, payload), size_of(payload), subject)
+            offered = mailbox.offer((item, payload, group), size_of(payload), subject)
         except Exception as error:
             # The policy's key function. The sender is not to blame, and must not be hurt.
             self._crash(item, error)
             return
         done = done_for(offered, mailbox.policy)
         if done:
-            self.conn.runtime.emit(MailboxFull(self.conn, done))
+            self.conn.runtime.emit(MailboxFull(self.conn, done, mailbox.short_of))
         if done == "close":
             self.stop(Overflow("mailbox"), Close(CloseCode.TRY_AGAIN_LATER, "mailbox full"))
 
@@ -267,8 +270,7 @@ class Actor(Life):
         return mailbox
 
     def _start_worker(self) -> None:
-        if self.worker is None:
-            self.worker = self.conn.runtime.workers.start(self)
+        self.worker = self.conn.runtime.workers.start(self)
 
     # In a worker
 
@@ -276,8 +278,9 @@ class Actor(Life):
         """Handle what waits until nothing does, then what is left to do at the end."""
         handled = 0
         while self.mailbox:
-            item, payload = self.mailbox.take()
-            await self._handle(item, payload)
+            item, payload, group = self.mailbox.take()
+            if group is None or self in group.by_actor or self.status & ENDING:
+                await self._handle(item, payload)
             if self.mailbox.has_room:
                 self.transport.resume()
             handled += 1
@@ -294,8 +297,8 @@ class Actor(Life):
         if item == FRAME:
             self.transport.send(payload)
             return
-        if self.worker is not None:
-            self.worker.doing = CALLBACKS[item]
+        assert self.worker is not None
+        self.worker.doing = CALLBACKS[item]
         try:
             result = self._call(item, payload)
             if self._is_async(item):
@@ -320,7 +323,7 @@ class Actor(Life):
             return await callback
         with trio.move_on_after(timeout):
             return await callback
-        self.conn.runtime.emit(CallbackTimedOut(self.conn, CALLBACKS[item], timeout))
+        self.conn.runtime.emit(CallbackTimedOut(self.conn, CALLBACKS[item], timeout, "callback_timeout"))
         raise trio.TooSlowError(f"{self.kind.name}.{CALLBACKS[item]} took longer than {timeout} s")
 
 

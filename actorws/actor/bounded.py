@@ -47,13 +47,17 @@ class Offered(IntEnum):
 class BoundedQueue(Generic[T]):
     """First in, first out, bounded in items and in bytes."""
 
-    __slots__ = ("_by_key", "_entries", "bytes", "max_bytes", "max_items", "policy")
+    __slots__ = ("_by_key", "_droppable", "_entries", "bytes", "had_no_entry", "max_bytes", "max_items", "policy")
 
     def __init__(self, max_items: float, max_bytes: int, policy: OverflowPolicy) -> None:
         self.max_items = max_items
         self.max_bytes = max_bytes
         self.policy = policy
         self.bytes = 0
+        #: Whether the last item that found no room met the bound in items (else that in bytes).
+        self.had_no_entry = False
+        #: Bytes of what may be dropped. (To sum them up for each drop took 4 ms where 84 000 messages waited.)
+        self._droppable = 0
         self._entries: deque[list[Any]] = deque()
         self._by_key: dict[Hashable, list[Any]] = {}
 
@@ -72,14 +76,17 @@ class BoundedQueue(Generic[T]):
             key = self.policy.key(subject)
             if key is not None and self._replace(key, item, size):
                 return Offered.REPLACED
-        if not self.fits(size) and self.policy == "drop_old":
-            self._drop_old(size)
-            offered = Offered.DISPLACED
         if not self.fits(size):
-            return Offered.DROPPED
+            self.had_no_entry = len(self._entries) >= self.max_items
+            if self.policy == "drop_old":
+                self._drop_old(size)
+                offered = Offered.DISPLACED
+            if not self.fits(size):
+                return Offered.DROPPED
         entry = [item, size, key, True]
         self._entries.append(entry)
         self.bytes += size
+        self._droppable += size
         if key is not None:
             self._by_key[key] = entry
         return offered
@@ -90,8 +97,10 @@ class BoundedQueue(Generic[T]):
 
     def take(self) -> T:
         """The oldest item. Raises ``IndexError`` if there is none."""
-        item, size, key, _ = self._entries.popleft()
+        item, size, key, droppable = self._entries.popleft()
         self.bytes -= size
+        if droppable:
+            self._droppable -= size
         if key is not None:
             del self._by_key[key]
         result: T = item
@@ -101,20 +110,20 @@ class BoundedQueue(Generic[T]):
         """Forget everything."""
         self._entries.clear()
         self._by_key.clear()
-        self.bytes = 0
+        self.bytes = self._droppable = 0
 
     def _replace(self, key: Hashable, item: T, size: int) -> bool:
         entry = self._by_key.get(key)
         if entry is None or self.bytes + size - entry[_SIZE] > self.max_bytes:
             return False
         self.bytes += size - entry[_SIZE]
+        self._droppable += size - entry[_SIZE]
         entry[_ITEM], entry[_SIZE] = item, size
         return True
 
     def _drop_old(self, size: int) -> None:
         """Drop the oldest that may be dropped until ``size`` fits; drop nothing if it can't be made to fit."""
-        droppable = sum(entry[_SIZE] for entry in self._entries if entry[_DROPPABLE])
-        if self.bytes - droppable + size > self.max_bytes:
+        if self.bytes - self._droppable + size > self.max_bytes:
             return
         kept: deque[list[Any]] = deque()
         while self._entries and not (
@@ -123,6 +132,7 @@ class BoundedQueue(Generic[T]):
             entry = self._entries.popleft()
             if entry[_DROPPABLE]:
                 self.bytes -= entry[_SIZE]
+                self._droppable -= entry[_SIZE]
             else:
                 kept.append(entry)
         self._entries.extendleft(reversed(kept))

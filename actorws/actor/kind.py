@@ -48,6 +48,7 @@ class Kind:
         "init",
         "init_is_async",
         "name",
+        "rates",
         "receive_control",
         "server_is_async",
         "slow",
@@ -67,6 +68,8 @@ class Kind:
         self.decoder_rules = DecoderRules(
             max_message_size=limits.max_message_size, max_fragments=limits.max_fragments, masked=True
         )
+        #: The limits on what a client sends in a second, if there are any.
+        self.rates = limits if limits.has_rates else None
         self.slow = self.config.mailbox.slow_callback
         self.receive_control = instance.receive_control
         self.connect, self.connect_is_async = _callback(instance, "connect")

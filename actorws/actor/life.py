@@ -161,8 +161,8 @@ class Life:
         conn, reason = self.conn, self.reason
         assert reason is not None
         self.status = OVER
-        # Cycles are cut here, so that memory is back without the garbage collector.
-        self.state = None
+        # Cycles are cut here, so that memory is back without the garbage collector: what was raised knows the actor.
+        self.state = self.reason = None
         self.conn = None  # type: ignore[assignment]
         conn.runtime.supervisor.remove(self, conn)
         conn.runtime.emit(ActorEnded(conn, reason))
@@ -197,7 +197,10 @@ class Terminate:
                 runtime.emit(TerminateFailed(conn, error))
         runtime.terminating.discard(scope)
         if scope.cancelled_caught:
-            runtime.emit(TerminateFailed(conn, trio.TooSlowError(f"terminate took longer than {timeout} s")))
+            if not runtime.hurried:
+                runtime.emit(CallbackTimedOut(conn, "terminate", timeout, "terminate_timeout"))
+            why = "the server's time was over" if runtime.hurried else f"it took longer than {timeout} s"
+            runtime.emit(TerminateFailed(conn, trio.TooSlowError(f"terminate was cancelled: {why}")))
         actor.ended()
 
     def cut(self) -> None:
@@ -219,5 +222,5 @@ class Cut(Expirable):
     def expire(self, now: float) -> None:
         actor = self.actor
         if self.worker is not None and actor.worker is self.worker:
-            actor.conn.runtime.emit(CallbackTimedOut(actor.conn, self.worker.doing, self.seconds))
+            actor.conn.runtime.emit(CallbackTimedOut(actor.conn, self.worker.doing, self.seconds, "terminate_timeout"))
             self.worker.cancel()

@@ -8,10 +8,13 @@ An idle actor has no mailbox. Must not know what an actor does with a message.
 from __future__ import annotations
 
 from sys import getsizeof
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from actorws import config
 from actorws.actor.bounded import BoundedQueue
+
+if TYPE_CHECKING:
+    from actorws.registry.table import Members
 
 __all__ = ["CLIENT", "DRAIN", "FRAME", "INIT", "SERVER", "Mailbox", "size_of"]
 
@@ -32,13 +35,23 @@ def size_of(message: object) -> int:
     return getsizeof(message)
 
 
-class Mailbox(BoundedQueue[tuple[int, Any]]):
-    """The queue of one actor: pairs of kind and payload."""
+class Mailbox(BoundedQueue[tuple[int, Any, "Members | None"]]):
+    """The queue of one actor: kind, payload, and the group to which it was published: who has left gets nothing."""
 
     __slots__ = ()
 
     def __init__(self, options: config.Mailbox) -> None:
         super().__init__(options.mailbox_messages, options.mailbox_bytes, options.mailbox_policy)
+
+    @property
+    def full_of(self) -> str:
+        """The option that sets the bound which ``is_full`` is about."""
+        return "mailbox_messages" if len(self) >= self.max_items else "mailbox_bytes"
+
+    @property
+    def short_of(self) -> str:
+        """The option that sets the bound which the last message without room met."""
+        return "mailbox_messages" if self.had_no_entry else "mailbox_bytes"
 
     @property
     def is_full(self) -> bool:

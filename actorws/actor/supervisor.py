@@ -14,6 +14,7 @@ import trio
 from attrs import frozen
 
 from actorws.config import Limits
+from actorws.events import ActorCut, Emit
 from actorws.exceptions import HandshakeError
 from actorws.frames import Close
 from actorws.reasons import Reason, Shutdown
@@ -47,7 +48,8 @@ class SupervisorStatistics:
 class Supervisor:
     """Counts, lists and ends actors."""
 
-    def __init__(self) -> None:
+    def __init__(self, emit: Emit) -> None:
+        self._emit = emit
         self._actors: dict[Life, None] = {}
         self._by_address: dict[str, int] = {}
         self._started = 0
@@ -70,14 +72,14 @@ class Supervisor:
         if self._draining:
             self._refuse("the server is going away")
         if limits.max_connections is not None and len(self._actors) >= limits.max_connections:
-            self._refuse(limits.overload_body)
+            self._refuse(limits.overload_body, "max_connections")
         most = limits.max_connections_per_address
         if most is not None and self._by_address.get(_address(conn), 0) >= most:
-            self._refuse("too many connections from this address")
+            self._refuse("too many connections from this address", "max_connections_per_address")
 
-    def _refuse(self, why: str) -> None:
+    def _refuse(self, why: str, limit: str = "") -> None:
         self._refused += 1
-        raise HandshakeError(503, why, [("Retry-After", "5")])
+        raise HandshakeError(503, why, [("Retry-After", "5")], limit)
 
     def add(self, actor: Life, conn: Conn) -> None:
         """Take a slot."""
@@ -123,6 +125,9 @@ class Supervisor:
             actor.stop(reason(), frame)
         with trio.move_on_at(began + CUT_AT * timeout):
             await self.wait_empty()
+        for actor in self:
+            if actor.worker is not None:
+                self._emit(ActorCut(actor.conn, actor.worker.doing))
         self.cut_all()
         with trio.move_on_at(began + timeout):
             await self.wait_empty()

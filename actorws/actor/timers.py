@@ -19,12 +19,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from heapq import heappop, heappush
-from math import ceil, frexp, inf, ldexp
+from math import ceil, frexp, inf, ldexp, nextafter
+from time import perf_counter
 from typing import Any, Protocol, TypeAlias
 
 from attrs import frozen
 
 __all__ = ["Expirable", "HasTimers", "KeepsTimers", "Timer", "Wheel", "WheelStatistics", "cancel_timers", "grain"]
+
+#: Items that expire before ``advance`` looks at the time.
+EXPIRED_IN_A_ROW = 32
 
 #: In order of scheduling; a dict because it forgets any item in O(1).
 Slot: TypeAlias = "dict[Expirable, None]"
@@ -134,21 +138,26 @@ class Wheel:
             del self._slots[heappop(heap)]
         return heap[0] if heap else inf
 
-    def advance(self, now: float) -> int:
+    def advance(self, now: float, seconds: float = inf) -> int:
         """Expire everything that is due at ``now``, and return how many items that was.
 
         In the order of their slots (deadlines rounded up), within a slot in the order of scheduling. What an
         ``expire`` schedules waits for the next ``advance``, even if it is due; what it cancels does not expire.
         An ``expire`` that raises does not stop the others: everything raised is raised at the end, as one
         ``ExceptionGroup`` (a ``BaseExceptionGroup`` if need be).
+
+        ``seconds`` of real time are spent at most, and a few items more; what is left stays due. (Connections that
+        were opened together have their deadlines together, thousands of them in one slot.)
         """
-        due: list[Slot] = []
+        due: list[tuple[float, Slot]] = []
         while self._heap and self._heap[0] <= now:
             # Taken out before anything expires: nothing can be added to a due slot any more.
-            due.append(self._slots.pop(heappop(self._heap)))
+            instant = heappop(self._heap)
+            due.append((instant, self._slots.pop(instant)))
+        until = perf_counter() + seconds
         expired = 0
         failures: list[BaseException] = []
-        for slot in due:
+        for _, slot in due:
             for item in list(slot):
                 if item._slot is not slot:  # cancelled, and perhaps scheduled anew, by one before it
                     continue
@@ -159,9 +168,24 @@ class Wheel:
                 except BaseException as error:
                     error.add_note(f"raised by the expire() of a {type(item).__name__}")
                     failures.append(error)
+                if not expired % EXPIRED_IN_A_ROW and perf_counter() > until:
+                    break
+            else:
+                continue
+            break
+        self._put_back(due)
         if failures:
             raise BaseExceptionGroup(f"{len(failures)} of {expired} expired items failed", failures)
         return expired
+
+    def _put_back(self, due: list[tuple[float, Slot]]) -> None:
+        """Let what was not reached be due again, before what was scheduled meanwhile."""
+        for instant, slot in reversed(due):
+            if slot:
+                while instant in self._slots:
+                    instant = nextafter(instant, -inf)
+                self._slots[instant] = slot
+                heappush(self._heap, instant)
 
     def statistics(self) -> WheelStatistics:
         """What is waiting now."""
@@ -222,10 +246,10 @@ class Timer(Expirable):
 
     def _leave_actor(self) -> None:
         timers = self.actor.timers
-        if timers is not None:
-            timers.discard(self)
-            if not timers:
-                self.actor.timers = None
+        assert timers is not None, "it is one of them"
+        timers.remove(self)
+        if not timers:
+            self.actor.timers = None
 
     def __repr__(self) -> str:
         return f"<Timer {self.message!r} {'active' if self.active else 'over'}>"

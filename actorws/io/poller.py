@@ -22,6 +22,7 @@ from actorws.events import BackgroundCrashed
 from actorws.io.allocator import keep_freed_memory
 from actorws.io.crowd import Crowd
 from actorws.io.readiness import READ, WRITE, Readiness
+from actorws.io.reserve import Reserve
 from actorws.io.socket_wire import SocketWire, flush_all
 
 if TYPE_CHECKING:
@@ -47,26 +48,35 @@ class Poller:
         self._crowd = Crowd(runtime, self._renew)
         # Wires whose last read left complete frames for the next tick.
         self._again: list[SocketWire] = []
+        #: Told when there was no memory for a connection: whoever can stop taking more of them.
+        self.on_shortage: list[Callable[[MemoryError], None]] = []
+        self._reserve = Reserve()
         #: The runtime's clock at the begin of this tick.
         self.tick_began = trio.current_time()
 
     def add(self, socket: _socket.socket, options: Backpressure) -> SocketWire:
-        """Serve a connected, non-blocking socket. The wire owns it; set its ``receiver`` before the next tick."""
-        wire = SocketWire(socket, self._runtime, options, self)
-        self._enter(wire.fd, wire)
+        """Serve a connected, non-blocking socket. The wire owns it; set its ``receiver`` before the next tick.
+
+        Raises ``OSError`` or ``MemoryError`` where the system has no room for it; the socket is the caller's then.
+        """
+        fd = socket.fileno()
+        self._watch(fd)
+        wire = self._by_fd[fd] = SocketWire(socket, self._runtime, options, self)
         self._crowd.came()
         return wire
 
-    def _enter(self, fd: int, entry: SocketWire | _Listener) -> None:
+    def _watch(self, fd: int) -> None:
+        """Make room in the table, then watch ``fd``: either may fail (no memory), and leaves nothing behind then."""
         by_fd = self._by_fd
         while fd >= len(by_fd):
             by_fd.append(None)
-        by_fd[fd] = entry
         self._readiness.add(fd, READ)
 
     def listen(self, socket: _socket.socket, on_ready: Callable[[], None]) -> None:
         """Call ``on_ready`` when ``socket``, which listens, has connections to accept."""
-        self._enter(socket.fileno(), _Listener(on_ready))
+        fd = socket.fileno()
+        self._watch(fd)
+        self._by_fd[fd] = _Listener(on_ready)
 
     def unlisten(self, socket: _socket.socket) -> None:
         """Watch a listening socket no more. It stays open."""
@@ -157,14 +167,29 @@ class Poller:
 
     def _failed(self, entry: SocketWire | _Listener, error: Exception) -> None:
         """A fault of ours must not cost more than the connection in which it showed."""
-        self._runtime.emit(BackgroundCrashed("connection", error))
+        if isinstance(error, MemoryError) and self.on_shortage:
+            # No traceback, which takes memory too: a crowd that wants more than there is would fill the log.
+            self.shortage(error)
+        else:
+            self._runtime.emit(BackgroundCrashed("connection", error))
         entry.fail()
+
+    def shortage(self, error: MemoryError) -> None:
+        """There was no memory: what is kept for that is for those who are in, and nobody else is let in meanwhile."""
+        self._reserve.give_up()
+        for tell in self.on_shortage:
+            tell(error)
+
+    def has_memory(self) -> bool:
+        """Whether there is memory for more connections."""
+        return self._reserve.has_room()
 
     def _close(self) -> None:
         for entry in list(self._by_fd):
             if entry is not None:
                 entry.shut()
         self._readiness.close()
+        self._reserve.give_up()
 
 
 class _Listener:

@@ -26,6 +26,8 @@ __all__ = ["READ_SIZE", "RESET", "SocketWire", "flush_all"]
 
 #: Bytes of one read. 64 KiB of tiny frames are the most that one connection may put between two others.
 READ_SIZE = 64 * 1024
+#: And where there is no memory for that: a block that CPython mostly has (one of its own, not of malloc).
+SMALL_READ = 448
 #: Bytes of one read straight into a large payload, which costs nothing but the copy.
 GATHER_SIZE = 256 * 1024
 #: Buffers of one ``sendmsg``; the system's IOV_MAX is 1024.
@@ -34,6 +36,8 @@ MAX_BUFFERS = 512
 LARGE = 16 * 1024
 #: Frames that the receiver holds back wait for the next tick, or for the end of a pause: then they cost no tick.
 QUEUED, HELD = 1, 2
+#: What ends a connection: its own trouble, the kernel's want of memory, and ours.
+FAILURES = (OSError, MemoryError)
 #: SO_LINGER with no time to linger: close() resets the connection.
 RESET = struct.pack("ii", 1, 0)
 
@@ -49,17 +53,17 @@ def flush_all(wires: Sequence[Flushable]) -> None:
         pending = wire.pending
         wire.pending = None
         if pending:
-            if len(pending) == 1:
-                data = pending[0]
-            elif pending != last:
-                # Members of a group mostly have the same output (as objects, so comparing them is quick).
-                data = b"".join(pending)
-            last = pending
             try:
+                if len(pending) == 1:
+                    data = pending[0]
+                elif pending != last:
+                    # Members of a group mostly have the same output (as objects, so comparing them is quick).
+                    data = b"".join(pending)
+                last = pending
                 sent = wire.socket.send(data)
             except BlockingIOError:
                 sent = 0
-            except OSError:
+            except FAILURES:
                 wire.broken()
                 continue
             if sent != len(data):
@@ -92,19 +96,42 @@ class SocketWire(Wire):
         if receiver is None or self.paused or self._leaving or self._behind or receiver.gathering:
             self._read_otherwise()
             return
+        failure: OSError | None = None
         try:
-            data = self.socket.recv(READ_SIZE)
+            data: bytes | None = self.socket.recv(READ_SIZE)
         except BlockingIOError:
             return
         except OSError as error:
-            self._lost(error)
-            return
+            # Handled below: in here it would be the context of whatever a `terminate` raises.
+            data, failure = None, error.with_traceback(None)
+        except MemoryError:
+            data = None
         if data:
             self.last_seen = self._poller.tick_began
             if receiver.receive(data):
                 self.read_again()
-        else:
+        elif data is not None:
             self._finished()
+        elif failure is not None:
+            self._lost(failure)
+        else:
+            self._read_little(receiver)
+
+    def _read_little(self, receiver: Receiver) -> None:
+        """As ``readable``, out of memory. Raises ``MemoryError`` for who is not in yet, and where that is too much.
+
+        Each of those would take more of what is left, which is kept for the others.
+        """
+        if not receiver.settled:
+            raise MemoryError
+        self._poller.shortage(MemoryError())
+        data = self.socket.recv(SMALL_READ)
+        if not data:
+            self._finished()
+            return
+        self.last_seen = self._poller.tick_began
+        if receiver.receive(data):
+            self.read_again()
 
     def _read_otherwise(self) -> None:
         receiver = self.receiver
@@ -123,10 +150,12 @@ class SocketWire(Wire):
         except BlockingIOError:
             return
         except OSError as error:
-            self._lost(error)
-            return
+            size, failure = -1, error.with_traceback(None)
         finally:
             room.release()
+        if size < 0:
+            self._lost(failure)
+            return
         if not size:
             self._finished()
             return
@@ -147,13 +176,14 @@ class SocketWire(Wire):
     def _not_reading(self) -> None:
         """Ready although nothing is to be read: the connection broke, or what comes is to be dropped."""
         try:
-            data = self.socket.recv(READ_SIZE, 0 if self._leaving else _socket.MSG_PEEK)
+            data: bytes | None = self.socket.recv(READ_SIZE, 0 if self._leaving else _socket.MSG_PEEK)
         except BlockingIOError:
             return
         except OSError as error:
-            self._lost(error)
-            return
-        if not data:
+            data, failure = None, error.with_traceback(None)
+        if data is None:
+            self._lost(failure)
+        elif not data:
             self._finished()
         elif not self._leaving:
             self._lost(ConnectionResetError("the connection broke while it was not read from"))
@@ -196,7 +226,7 @@ class SocketWire(Wire):
             sent = self.socket.sendmsg(pending[:MAX_BUFFERS])
         except BlockingIOError:
             sent = 0
-        except OSError:
+        except FAILURES:
             self.broken()
             return
         self.cut_short(pending, sent)
@@ -204,17 +234,25 @@ class SocketWire(Wire):
     def broken(self) -> None:
         """A write failed. The next read, which is sure to come, tells: epoll always reports a broken connection."""
         self._drop_output()
+        try:
+            # For where it was the system that failed, not the connection (ENOBUFS, ENOMEM): then it is broken now.
+            self.socket.shutdown(_socket.SHUT_RDWR)
+        except OSError:
+            pass  # it was
 
     def cut_short(self, left: list[bytes], sent: int) -> None:
         """A write was cut short, or may have been."""
-        while left and sent >= len(left[0]):
-            sent -= len(left[0])
-            left = left[1:]
-        if left:
-            self.block(memoryview(left[0] if len(left) == 1 else b"".join(left))[sent:])
-            self._watch(self._events & READ, WRITE)
-        elif self._leaving:
-            self._shutdown()
+        try:
+            while left and sent >= len(left[0]):
+                sent -= len(left[0])
+                left = left[1:]
+            if left:
+                self.block(memoryview(left[0] if len(left) == 1 else b"".join(left))[sent:])
+                self._watch(self._events & READ, WRITE)
+            elif self._leaving:
+                self._shutdown()
+        except MemoryError:
+            self.broken()
 
     def writable(self) -> None:
         """The kernel takes more of what waits."""
@@ -228,8 +266,8 @@ class SocketWire(Wire):
                 rest = rest[sent:] if sent < len(rest) else self.next_batch()
         except BlockingIOError:
             pass
-        except OSError:
-            self._drop_output()
+        except FAILURES:
+            self.broken()
             return
         self.rest = rest
         if rest is None:

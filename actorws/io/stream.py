@@ -115,7 +115,9 @@ class StreamWire(Wire):
                     break
                 self._lost(error)
                 return
-            self.last_seen = trio.current_time()
+            if not self._leaving:
+                # Told to leave, it shows that it is there by what it takes: else it could stay by what it sends.
+                self.last_seen = trio.current_time()
             if not data:
                 self._eof = True
             while data and self.paused and not self._leaving:
@@ -225,6 +227,14 @@ class StreamWire(Wire):
     # Called by the transport
 
     def flush(self) -> None:
+        try:
+            self._flush()
+        except MemoryError:
+            # This may run inside a callback, so the receiver is not told here: `drive` does that.
+            self._drop_output()
+            self.scope.cancel()
+
+    def _flush(self) -> None:
         pending = self.pending
         self.pending = None
         self.corked = 0

@@ -7,12 +7,17 @@ cause at will gets one line a second, with the number of those left out since. M
 event                                 level     its line
 ===================================== ========= ===================================================
 ListenerStarted, ServerDraining       info      each
+DrainTimedOut                         warning   each
 ActorStarted                          debug     each
 ActorEnded                            as the table of ``actorws.reasons`` says; debug where the
-                                      peer's fault has been told by ProtocolViolated
-HandshakeRefused, ProtocolViolated    info      one a second
-AcceptFailed, MailboxFull, OutputFull warning   one a second
+                                      peer's fault has been told by ProtocolViolated or RateLimited
+KeepAliveTimedOut, ReadingPaused      debug     one a second
+HandshakeRefused, HandshakeTimedOut   info      one a second
+ProtocolViolated, RateLimited         info      one a second
+AcceptFailed, AcceptsPaused           warning   one a second
+MailboxFull, OutputFull, ResponseCut  warning   one a second
 SlowCallback, CallbackTimedOut        warning   one a second
+ActorCut                              warning   one a second
 ActorCrashed, TerminateFailed         error     each, with the traceback
 HandlerCrashed, BackgroundCrashed     error     each, with the traceback
 ===================================== ========= ===================================================
@@ -52,15 +57,23 @@ class LineRules:
 RULES: dict[type[Event], LineRules] = {
     events.ListenerStarted: LineRules(logging.INFO),
     events.ServerDraining: LineRules(logging.INFO),
+    events.DrainTimedOut: LineRules(logging.WARNING),
     events.ActorStarted: LineRules(logging.DEBUG),
     events.ActorEnded: LineRules(logging.INFO),  # and see level_of
+    events.KeepAliveTimedOut: LineRules(logging.DEBUG, limited=True),
+    events.ReadingPaused: LineRules(logging.DEBUG, limited=True),
     events.HandshakeRefused: LineRules(logging.INFO, limited=True),
+    events.HandshakeTimedOut: LineRules(logging.INFO, limited=True),
     events.ProtocolViolated: LineRules(logging.INFO, limited=True),
+    events.RateLimited: LineRules(logging.INFO, limited=True),
     events.AcceptFailed: LineRules(logging.WARNING, limited=True),
+    events.AcceptsPaused: LineRules(logging.WARNING, limited=True),
+    events.ResponseCut: LineRules(logging.WARNING, limited=True),
     events.MailboxFull: LineRules(logging.WARNING, limited=True),
     events.OutputFull: LineRules(logging.WARNING, limited=True),
     events.SlowCallback: LineRules(logging.WARNING, limited=True),
     events.CallbackTimedOut: LineRules(logging.WARNING, limited=True),
+    events.ActorCut: LineRules(logging.WARNING, limited=True),
     events.ActorCrashed: LineRules(logging.ERROR),
     events.TerminateFailed: LineRules(logging.ERROR),
     events.HandlerCrashed: LineRules(logging.ERROR),
@@ -120,6 +133,8 @@ def level_of(event: Event) -> int:
         reason = event.reason
         if isinstance(reason, reasons.Error) and isinstance(reason.exception, PeerError):
             return logging.DEBUG
+        if reason == reasons.Overflow("rate"):
+            return logging.DEBUG
         return reasons.RULES[type(reason)].log_level
     return RULES.get(type(event), OTHER).level
 
@@ -144,10 +159,20 @@ def text_of(event: Event) -> str:
             return f"listening on {address}"
         case events.ServerDraining(connections=connections, timeout=timeout):
             return f"shutting down: {connections} connections to end within {timeout:g} s"
+        case events.DrainTimedOut(connections=connections):
+            return f"the time to shut down is over: {connections} connections without an actor are cut"
+        case events.AcceptsPaused(pause=pause, limit=limit):
+            return f"more connections than {limit} came: the next one is accepted in {pause:.3g} s"
         case events.AcceptFailed(error=error, pause=pause):
             return f"can't accept connections: {_one_line(str(error))}; the next try is in {pause:g} s"
         case events.HandshakeRefused(status=status, message=message, remote_address=address):
             return f"refused {address or 'a client'} with status {status}: {_one_line(message)}"
+        case events.HandshakeTimedOut(remote_address=address):
+            return f"closed {address or 'a client'}: no request came in time"
+        case events.KeepAliveTimedOut(remote_address=address):
+            return f"closed {address or 'a client'}: no further request came"
+        case events.ResponseCut(path=path, remote_address=address):
+            return f"the answer to {address or 'a client'} at {_one_line(path)} was cut short: it took too long"
         case events.ActorStarted(conn=conn):
             return f"{conn.id} opened {_one_line(conn.path)}"
         case events.ActorEnded(conn=conn, reason=reasons.Error(exception=exception)):
@@ -158,14 +183,20 @@ def text_of(event: Event) -> str:
             return f"{conn.id} at {_one_line(conn.path)}: {callback} raised {_name(exception)}"
         case events.TerminateFailed(conn=conn, exception=exception):
             return f"{conn.id} at {_one_line(conn.path)}: terminate raised {_name(exception)}"
+        case events.ActorCut(conn=conn, callback=callback):
+            return f"{conn.id} at {_one_line(conn.path)}: the time to shut down is over, cut in {callback}"
         case events.CallbackTimedOut(conn=conn, callback=callback, seconds=seconds):
             return f"{conn.id} at {_one_line(conn.path)}: {callback} was cancelled after {seconds:.3g} s"
         case events.SlowCallback(conn=conn, callback=callback, seconds=seconds):
             return f"{conn.id} at {_one_line(conn.path)}: {callback} held up every connection for {seconds:.3g} s"
         case events.ProtocolViolated(conn=conn, code=code, message=message):
             return f"{conn.id} broke the protocol, closed with {int(code)}: {_one_line(message)}"
-        case events.MailboxFull(conn=conn, policy=policy):
-            return f"{conn.id} at {_one_line(conn.path)}: the mailbox is full ({policy})"
+        case events.RateLimited(conn=conn, policy=policy, limit=limit):
+            return f"{conn.id} at {_one_line(conn.path)}: the client sends more than {limit} ({policy})"
+        case events.ReadingPaused(conn=conn, buffered=buffered, limit=limit):
+            return f"{conn.id} at {_one_line(conn.path)}: not read from for now: {buffered} bytes wait ({limit})"
+        case events.MailboxFull(conn=conn, policy=policy, limit=limit):
+            return f"{conn.id} at {_one_line(conn.path)}: the mailbox is full: {limit} ({policy})"
         case events.OutputFull(conn=conn, policy=policy, buffered=buffered):
             return f"{conn.id} at {_one_line(conn.path)}: {buffered} bytes wait for the client, no room ({policy})"
         case events.HandlerCrashed(path=path, exception=exception):

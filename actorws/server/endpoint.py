@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from actorws.config import Backpressure, ServerConfig
-from actorws.events import HandlerCrashed, HandshakeRefused
+from actorws.events import HandlerCrashed, HandshakeRefused, HandshakeTimedOut, KeepAliveTimedOut, ResponseCut
 from actorws.exceptions import HandshakeError
 from actorws.protocol.http1 import RequestReader
 from actorws.server.http import Request, Response, as_response, head_bytes, refusal
@@ -25,37 +24,16 @@ from actorws.transports.wire import MAILBOX, OUTPUT, Wire
 if TYPE_CHECKING:
     from actorws.actor.kind import Kind
     from actorws.actor.workers import Job, Worker
-    from actorws.runtime import Runtime
     from actorws.server.app import Handler
-    from actorws.server.router import Match, Router
+    from actorws.server.router import Match
+    from actorws.server.site import Site
 
-__all__ = ["Endpoint", "Site"]
+__all__ = ["Endpoint"]
 
 #: Requests of one connection that are answered in a row; 64 KiB hold 2500 of them: 70 ms that others would wait.
 REQUESTS_PER_TURN = 32
 #: Seconds for the client to end its side of a connection that we have left.
 LINGER = 5.0
-
-
-class Site:
-    """What all endpoints of a server share."""
-
-    __slots__ = ("config", "draining", "endpoints", "options", "router", "runtime")
-
-    def __init__(self, runtime: Runtime, router: Router[Kind, Handler], config: ServerConfig) -> None:
-        self.runtime = runtime
-        self.router = router
-        self.config = config
-        #: Of connections that are not WebSockets (yet).
-        self.options = Backpressure()
-        self.endpoints: set[Endpoint] = set()
-        self.draining = False
-
-    def drain(self) -> None:
-        """Answer what is being answered, close what is idle, take nothing new."""
-        self.draining = True
-        for endpoint in list(self.endpoints):
-            endpoint.close_if_idle()
 
 
 class Endpoint(Receiver):
@@ -66,16 +44,19 @@ class Endpoint(Receiver):
         "_began",
         "_drained",
         "_kept",
-        "_left",
+        "_limit",
         "_reader",
         "_site",
         "_worker",
         "address",
         "gathering",
+        "left",
+        "overdue",
         "wire",
     )
 
-    def __init__(self, wire: Wire, site: Site, address: tuple[str, int] | str) -> None:
+    def __init__(self, wire: Wire, site: Site, address: tuple[str, int] | str, patience: float | None = None) -> None:
+        """``patience``: seconds for the first request's head, where TLS has taken some of them."""
         self.wire = wire
         self.address = address
         self.gathering = False
@@ -88,12 +69,14 @@ class Endpoint(Receiver):
         #: Whether a request was answered and the connection was kept.
         self._kept = False
         #: Whether we have taken leave.
-        self._left = False
+        self.left = False
         self._worker: Worker | None = None
         #: Set when the client has taken what a body in pieces waits for.
         self._drained: trio.Event | None = None
+        #: The option whose time was over when a job was cut; empty if it is cut for another reason.
+        self.overdue = ""
         site.endpoints.add(self)
-        site.runtime.wheel.schedule(self, site.config.handshake_timeout)
+        self._within("handshake_timeout", patience)
 
     # From the driver
 
@@ -102,7 +85,7 @@ class Endpoint(Receiver):
         try:
             self._reader.receive(data)
             if is_new and self._reader.started:
-                self._within(self._site.config.handshake_timeout)
+                self._within("handshake_timeout")
             return self._advance()
         except HandshakeError as error:
             self.refuse(error)
@@ -133,22 +116,30 @@ class Endpoint(Receiver):
         self.wire = None  # type: ignore[assignment]
 
     def expire(self, now: float) -> None:
-        wire, patience = self.wire, self._site.config.keep_alive_timeout
+        wire = self.wire
         if self._worker is not None:
             # Its job answers 503 when it is cut.
+            self.overdue = self._limit
             self._worker.cancel()
-        elif wire.buffered and now - wire.last_seen < patience:
+        elif wire.buffered and now - wire.last_seen < self._site.config.keep_alive_timeout:
             # Of a long answer, some was taken not long ago.
-            self._within(patience)
-        elif self._left:
+            self._within("keep_alive_timeout")
+        elif self.left:
             wire.abort()
         elif self._reader.started:
-            self.refuse(HandshakeError(408, "the request took too long"))
-        else:
+            self.refuse(HandshakeError(408, "the request took too long", limit=self._limit))
+        elif self._kept:
+            self._site.runtime.emit(KeepAliveTimedOut(str(self.address)))
             self._leave()
+        else:
+            # Nothing was said, so there is nothing to linger for.
+            self._site.runtime.emit(HandshakeTimedOut(str(self.address)))
+            wire.shut()
 
-    def _within(self, seconds: float) -> None:
-        self._site.runtime.wheel.schedule(self, seconds)
+    def _within(self, limit: str, seconds: float | None = None) -> None:
+        """Expire when the time is over that the option ``limit`` gives, or what is left of it."""
+        self._limit = limit
+        self._site.runtime.wheel.schedule(self, getattr(self._site.config, limit) if seconds is None else seconds)
 
     # One request
 
@@ -181,7 +172,7 @@ class Endpoint(Receiver):
             raise HandshakeError(405, "the path is not served with this method", [("Allow", match.allow)])
         if not reader.complete and not self._awaits_body:
             self._awaits_body = True
-            self._within(self._site.config.handler_timeout)
+            self._within("handler_timeout")
             if reader.wants_continue:
                 self.wire.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         return reader.complete
@@ -240,7 +231,7 @@ class Endpoint(Receiver):
         self._began = self._awaits_body = False
         self._kept = True
         self._drained = None
-        self._within(self._site.config.keep_alive_timeout)
+        self._within("keep_alive_timeout")
         self.wire.resume(MAILBOX)
         self._reader.next()
 
@@ -276,8 +267,13 @@ class Endpoint(Receiver):
         wire = self.wire
         if wire is None:
             return
-        self._site.runtime.emit(HandshakeRefused(error.status, str(error), str(self.address)))
-        wire.write(refusal(error))
+        try:
+            response = refusal(error, is_head=self._is_head)
+        except Exception as failure:  # user code raised it, with headers that can't be sent
+            self.crashed(failure)
+            return
+        self._site.runtime.emit(HandshakeRefused(error.status, str(error), str(self.address), error.limit))
+        wire.write(response)
         self._leave()
 
     def reject(self, head: bytes, body: bytes, status: int) -> None:
@@ -295,6 +291,14 @@ class Endpoint(Receiver):
             self.report(error)
             self.refuse(HandshakeError(500, "internal server error"))
 
+    def cut_short(self) -> None:
+        """A body that was begun can't be finished: cut the connection, so that the client sees it."""
+        if self.wire is None:
+            return
+        if self.overdue and self._reader.head is not None:
+            self._site.runtime.emit(ResponseCut(self._reader.head.path, str(self.address), self.overdue))
+        self.wire.abort()
+
     def report(self, error: BaseException) -> None:
         """Tell the log what user code raised."""
         path = self._reader.head.path if self._reader.head is not None else ""
@@ -311,8 +315,8 @@ class Endpoint(Receiver):
             self.wire.shut()
 
     def _leave(self) -> None:
-        self._began = self._left = True
-        self._within(LINGER)
+        self._began = self.left = True
+        self._site.runtime.wheel.schedule(self, LINGER)
         if self.wire is not None:
             self.wire.close()
 
@@ -321,7 +325,7 @@ class Endpoint(Receiver):
     def start(self, job: Job) -> None:
         """Run ``job`` in a worker; meanwhile nothing is read."""
         self.wire.pause(MAILBOX)
-        self._within(self._site.config.handler_timeout)
+        self._within("handler_timeout")
         self._worker = self._site.runtime.workers.start(job)
 
     def finished(self) -> None:
@@ -342,7 +346,7 @@ class Endpoint(Receiver):
         if wire is None:
             raise trio.BrokenResourceError("the client has gone")
         wire.write(piece)
-        self._within(self._site.config.handler_timeout)
+        self._within("handler_timeout")
         await trio.lowlevel.checkpoint()
         while self.wire is not None and wire.buffered > self._site.options.high_water_mark:
             self._drained = trio.Event()

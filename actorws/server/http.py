@@ -183,8 +183,8 @@ def as_response(value: object) -> Response:
     raise TypeError(f"a handler has to return a Response, str, bytes, dict, list or None, not {value!r}")
 
 
-def refusal(error: HandshakeError, keep_alive: bool = False) -> bytes:
-    """The whole response that tells the client about ``error`` in one line."""
+def refusal(error: HandshakeError, keep_alive: bool = False, *, is_head: bool = False) -> bytes:
+    """The whole response that tells the client about ``error`` in one line; without that line after ``HEAD``."""
     options = ["keep-alive" if keep_alive else "close"]
     headers: dict[str, list[str]] = {}
     for name, value in error.headers:
@@ -196,7 +196,8 @@ def refusal(error: HandshakeError, keep_alive: bool = False) -> bytes:
     headers["Connection"] = [", ".join(options)]
     lines = header_lines(headers) + "Content-Type: text/plain; charset=utf-8\r\n" + _date_line(int(time.time()))
     frame = f"Server: actorws\r\nContent-Length: {len(body)}\r\n"
-    return f"{_status_line(error.status)}{lines}{frame}\r\n".encode("latin-1") + body
+    head = f"{_status_line(error.status)}{lines}{frame}\r\n".encode("latin-1")
+    return head if is_head else head + body
 
 
 @lru_cache(maxsize=1)

@@ -39,16 +39,18 @@ class EndpointJob:
             raise
         except BaseException as error:
             if isinstance(error, BaseExceptionGroup):
-                cancelled = error.subgroup(trio.Cancelled)
+                cancelled, failed = error.split(trio.Cancelled)
                 if cancelled is not None:
-                    # Passes, so that the job is cut; what else is in the group came of it.
-                    raise
+                    # Passes, so that the job is cut. What else is in the group came of it, in a clean-up, say.
+                    if failed is not None:
+                        self.endpoint.report(failed)
+                    raise cancelled from None
             self.endpoint.finished()
             self.failed(error)
 
     async def run(self) -> None:
         """The job itself; calls ``endpoint.finished`` before it goes on."""
-        raise NotImplementedError  # pragma: no cover
+        raise NotImplementedError
 
     def failed(self, error: BaseException) -> None:
         """It raised."""
@@ -56,7 +58,8 @@ class EndpointJob:
 
     def cut(self) -> None:
         self.endpoint.finished()
-        self.endpoint.refuse(HandshakeError(503, "the answer took too long", [("Retry-After", "5")]))
+        limit = self.endpoint.overdue
+        self.endpoint.refuse(HandshakeError(503, "the answer took too long", [("Retry-After", "5")], limit))
 
 
 class Answer(EndpointJob):
@@ -133,5 +136,4 @@ class Stream(EndpointJob):
 
     def cut(self) -> None:
         self.endpoint.finished()
-        if self.endpoint.wire is not None:
-            self.endpoint.wire.abort()
+        self.endpoint.cut_short()

@@ -1,7 +1,8 @@
 """Listener: sockets that accept connections, on TCP and Unix addresses.
 
 Rules owned here: an address that can't be had is told at once, by an ``OSError`` that names it; the system's refusal to
-accept (no descriptors, no memory) pauses accepting and never ends it. Must not know what is done with a connection.
+accept (no descriptors, no memory), or more connections in a second than are wanted, pause accepting and never end it.
+Must not know what is done with a connection.
 """
 
 from __future__ import annotations
@@ -15,12 +16,15 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import trio
+
 from actorws.actor.timers import Expirable
-from actorws.events import AcceptFailed
+from actorws.events import AcceptFailed, AcceptsPaused
 
 if TYPE_CHECKING:
     from actorws.io.poller import Poller
     from actorws.runtime import Runtime
+    from actorws.transports.rates import TokenBucket
 
 __all__ = ["Listener", "identity", "open_tcp", "open_unix", "remove_unix", "url_of"]
 
@@ -32,6 +36,16 @@ PAUSE = 0.1
 EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 #: A machine without IPv6 still has such addresses in its tables: of several addresses of a host these may be missing.
 ABSENT = frozenset({errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.EPROTONOSUPPORT})
+
+
+def is_exhaustion(error: OSError | MemoryError) -> bool:
+    """Whether it is the system that has no room for one more connection, not the client that has gone."""
+    return isinstance(error, MemoryError) or error.errno in EXHAUSTED
+
+
+def as_oserror(error: OSError | MemoryError) -> OSError:
+    """``error`` as the system would tell it."""
+    return OSError(errno.ENOMEM, os.strerror(errno.ENOMEM)) if isinstance(error, MemoryError) else error
 
 
 def open_tcp(host: str | None, port: int, backlog: int | None) -> list[_socket.socket]:
@@ -153,35 +167,71 @@ class Listener(Expirable):
         poller: Poller,
         runtime: Runtime,
         on_accept: Callable[[_socket.socket, tuple[str, int] | str], None],
+        accepts: TokenBucket | None = None,
     ) -> None:
+        """``accepts``: tokens of which each connection takes one, shared by all listeners of a server."""
         self._socket = socket
         self._poller = poller
         self._runtime = runtime
         self._on_accept = on_accept
+        self._accepts = accepts
         self._inherits_nodelay = socket.family not in (_socket.AF_INET, _socket.AF_INET6) or os.uname()[0] == "Linux"
         poller.listen(socket, self._accept)
+        poller.on_shortage.append(self._rest)
 
     def _accept(self) -> None:
+        accepts = self._accepts
+        if accepts is not None and (pause := accepts.take(0, trio.current_time())):
+            self._pause(AcceptsPaused(pause))
+            return
+        if not self._poller.has_memory():
+            # What there is, is needed for those who are in.
+            self._rest(MemoryError())
+            return
+        failed = 0
         for _ in range(ACCEPTS):
             try:
                 connection, address = self._socket.accept()
             except BlockingIOError:
                 return
-            except OSError as error:
-                if error.errno in EXHAUSTED:
-                    self._rest(error)
+            except (OSError, MemoryError) as error:
+                # Mostly the client has gone already (ECONNABORTED and the like, accept(2)). But an error that stays,
+                # whatever it is, must not become a loop.
+                failed += 1
+                if is_exhaustion(error) or failed == ACCEPTS:
+                    self._fail(error)
                     return
-                continue  # the client has gone already (ECONNABORTED and the like, accept(2))
-            connection.setblocking(False)
-            if not self._inherits_nodelay:
-                with suppress(OSError):  # the client has gone already
-                    connection.setsockopt(_socket.IPPROTO_TCP, _socket.TCP_NODELAY, 1)
-            self._on_accept(connection, address[:2] if isinstance(address, tuple) else "")
+                continue
+            try:
+                self._take(connection, address[:2] if isinstance(address, tuple) else "")
+            except (OSError, MemoryError) as error:
+                # No memory for one more, or no room among those that the poller watches.
+                connection.close()
+                self._fail(error)
+                return
+            if accepts is not None and accepts.take(1, trio.current_time()):
+                return  # if there is another one, it comes back here, and waits
 
-    def _rest(self, error: OSError) -> None:
+    def _take(self, connection: _socket.socket, address: tuple[str, int] | str) -> None:
+        connection.setblocking(False)
+        if not self._inherits_nodelay:
+            with suppress(OSError):  # the client has gone already
+                connection.setsockopt(_socket.IPPROTO_TCP, _socket.TCP_NODELAY, 1)
+        self._on_accept(connection, address)
+
+    def _fail(self, error: OSError | MemoryError) -> None:
+        if isinstance(error, MemoryError):
+            self._poller.shortage(error)  # which tells all listeners
+        else:
+            self._rest(error)
+
+    def _rest(self, error: OSError | MemoryError) -> None:
+        self._pause(AcceptFailed(as_oserror(error), PAUSE))
+
+    def _pause(self, event: AcceptFailed | AcceptsPaused) -> None:
         self._poller.unlisten(self._socket)
-        self._runtime.emit(AcceptFailed(error, PAUSE))
-        self._runtime.wheel.schedule(self, PAUSE)
+        self._runtime.emit(event)
+        self._runtime.wheel.schedule(self, event.pause)
 
     def expire(self, now: float) -> None:
         """The pause is over."""
@@ -189,6 +239,8 @@ class Listener(Expirable):
 
     def close(self) -> None:
         """Accept no more."""
+        if self._rest in self._poller.on_shortage:
+            self._poller.on_shortage.remove(self._rest)
         self._runtime.wheel.cancel(self)
         self._poller.unlisten(self._socket)
         self._socket.close()

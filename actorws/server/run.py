@@ -1,7 +1,7 @@
 """Run: a server as a whole process, which signals end.
 
-Rule owned here: the first SIGINT or SIGTERM begins the graceful shutdown, the second one ends everything at once. Must
-not know how either is done.
+Rules owned here: the first SIGINT, SIGTERM or SIGHUP begins the graceful shutdown, the second one ends everything at
+once; SIGHUP is for a restart. Must not know how any of it is done.
 """
 
 from __future__ import annotations
@@ -16,11 +16,15 @@ from typing import Any
 import trio
 
 from actorws.behaviour import Websocket
-from actorws.events import Emit
+from actorws.frames import CloseCode
+from actorws.observability.subscribers import Subscribers
 from actorws.server.app import App
 from actorws.server.serve import Served, serve
 
 __all__ = ["run"]
+
+#: Signals that end the server for good.
+ENDING = (signal.SIGINT, signal.SIGTERM)
 
 
 def run(
@@ -30,13 +34,14 @@ def run(
     port: int | None = 8000,
     unix: str | Path | None = None,
     tls: ssl.SSLContext | None = None,
-    on_event: Emit | None = None,
+    on_event: Subscribers | None = None,
     **options: Any,
 ) -> None:
-    """Serve ``app`` until SIGINT or SIGTERM; blocks. Arguments and errors are those of ``serve``.
+    """Serve ``app`` until SIGINT, SIGTERM or SIGHUP; blocks. Arguments and errors are those of ``serve``.
 
-    The first signal begins the graceful shutdown, after which this returns. A second one ends everything at once
-    with ``SystemExit(1)``.
+    The first signal begins the graceful shutdown, after which this returns. SIGHUP is for a server that is going to be
+    started again: its clients are told Close 1012 instead of 1001. (Not where it is ignored, as below ``nohup``.)
+    A second signal ends everything at once with ``SystemExit(1)``.
     """
 
     signals_seen = trio.run(
@@ -64,6 +69,12 @@ async def _run(serve: Callable[..., Awaitable[None]]) -> int:
     return signals.count
 
 
+def _wanted() -> list[int]:
+    """The signals to obey: SIGHUP only where the system has it, and nobody wants it ignored."""
+    hangup = getattr(signal, "SIGHUP", None)
+    return [*ENDING] if hangup is None or signal.getsignal(hangup) == signal.SIG_IGN else [*ENDING, hangup]
+
+
 class _Signals:
     """Waits for the server to be there, and for signals that end it."""
 
@@ -77,14 +88,15 @@ class _Signals:
 
     async def obey(self, everything: trio.CancelScope, *, task_status: trio.TaskStatus[None]) -> None:
         """End the server in good order at the first signal, at once at the second, or if it isn't there yet."""
-        with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        with trio.open_signal_receiver(*_wanted()) as signals:
             task_status.started()
-            async for _ in signals:
+            async for number in signals:
                 self.count += 1
                 if self._served is None:
                     everything.cancel()
                 elif self.count == 1:
-                    self._served.shut_down()
+                    is_restart = number not in ENDING
+                    self._served.shut_down(CloseCode.SERVICE_RESTART if is_restart else CloseCode.GOING_AWAY)
                 else:
                     self._served.runtime.hurry()
                     everything.cancel()

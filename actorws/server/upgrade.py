@@ -16,9 +16,11 @@ from actorws.behaviour import Accept, Reject
 from actorws.conn import Conn
 from actorws.events import ActorStarted
 from actorws.exceptions import HandshakeError
-from actorws.protocol import handshake
-from actorws.protocol.http1 import Head
+from actorws.protocol import deflate, handshake
+from actorws.protocol.head import Head
 from actorws.server.http import Response, head_bytes
+from actorws.transports.deflated import DeflatedTransport
+from actorws.transports.rates import Metered
 from actorws.transports.websocket import WebsocketTransport
 
 if TYPE_CHECKING:
@@ -32,7 +34,7 @@ __all__ = ["Upgrade"]
 class Upgrade:
     """One handshake."""
 
-    __slots__ = ("_conn", "_endpoint", "_head", "_key", "_kind", "_runtime")
+    __slots__ = ("_agreed", "_conn", "_endpoint", "_head", "_key", "_kind", "_runtime")
 
     def __init__(
         self, endpoint: Endpoint, runtime: Runtime, kind: Kind, path_params: Mapping[str, str], head: Head
@@ -42,6 +44,8 @@ class Upgrade:
         self._kind = kind
         self._head = head
         self._key = ""
+        #: The compression that was agreed to, if any.
+        self._agreed: deflate.Agreed | None = None
         self._conn = Conn(
             runtime, head, serial=runtime.next_serial(), path_params=path_params, remote_address=endpoint.address
         )
@@ -49,7 +53,10 @@ class Upgrade:
     def begin(self) -> bool:
         """Check the request and ask ``connect``. True as ``Receiver.receive``. Raises ``HandshakeError``."""
         self._key = handshake.check(self._head)
-        if not handshake.origin_allowed(self._head, self._kind.config.handshake.allowed_origins):
+        options = self._kind.config.handshake
+        if not handshake.host_allowed(self._head, options.allowed_hosts):
+            raise HandshakeError(403, "this server is not called so")
+        if not handshake.origin_allowed(self._head, options.allowed_origins):
             raise HandshakeError(403, "the Origin of this page is not allowed")
         if self._kind.connect_is_async:
             self._endpoint.start(self)
@@ -73,7 +80,7 @@ class Upgrade:
             endpoint.crashed(error)
             return
         endpoint.finished()
-        if endpoint.wire is None:
+        if endpoint.wire is None or endpoint.left:
             return
         wire = endpoint.wire
         try:
@@ -85,7 +92,8 @@ class Upgrade:
     def cut(self) -> None:
         """``connect`` was cancelled: it took too long, or the client has gone."""
         self._endpoint.finished()
-        self._endpoint.refuse(HandshakeError(503, "the handshake took too long", [("Retry-After", "5")]))
+        limit = self._endpoint.overdue
+        self._endpoint.refuse(HandshakeError(503, "the handshake took too long", [("Retry-After", "5")], limit))
 
     def _decide(self, decision: Any) -> bool:
         """Do as ``connect`` says."""
@@ -109,7 +117,9 @@ class Upgrade:
         offered = handshake.offered_subprotocols(self._head)
         config = self._kind.config.handshake
         self._conn.subprotocol = handshake.choose_subprotocol(offered, config, accept.subprotocol)
-        return handshake.response(self._key, self._conn.subprotocol, accept.headers)
+        agreed = self._agreed = deflate.negotiate(self._head, self._kind.config.compression)
+        extensions = None if agreed is None else agreed.header
+        return handshake.response(self._key, self._conn.subprotocol, accept.headers, extensions)
 
     def _reject(self, reject: Reject) -> None:
         body = reject.body or f"{reject.status}\n"
@@ -126,11 +136,15 @@ class Upgrade:
         rest = self._endpoint.became_websocket()
         self._head.forget()
         wire.options = kind.config.backpressure
-        transport = WebsocketTransport(wire, kind, conn)
-        wire.receiver = transport
+        if self._agreed is None:
+            transport = WebsocketTransport(wire, kind, conn)
+        else:
+            transport = DeflatedTransport(wire, kind, conn, self._agreed)
+        receiver = transport if kind.rates is None else Metered(transport, kind.rates, trio.current_time)
+        wire.receiver = receiver
         wire.resume(~0)
         runtime.supervisor.add(transport.actor, conn)
         wire.write(response)
         runtime.emit(ActorStarted(conn))
         transport.actor.start()
-        return transport.receive(rest) if rest else False
+        return receiver.receive(rest) if rest else False

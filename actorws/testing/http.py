@@ -66,9 +66,7 @@ async def read_answer(stream: trio.abc.ReceiveStream, *, has_body: bool = True) 
     head, _, data = data.partition(b"\r\n\r\n")
     status_line, *lines = head.decode("latin-1").split("\r\n")
     status, headers = int(status_line.split(" ")[1]), _headers(lines)
-    if status == 100:
-        return Answer(status, headers, b""), data
-    if status in (101, 204, 304) or not has_body:
+    if status in (100, 101, 204, 304) or not has_body:
         return Answer(status, headers, b""), data
     if headers.get("transfer-encoding") == "chunked":
         body, data = await _chunks(stream, data)

@@ -20,16 +20,16 @@ from actorws.events import (
     ActorCrashed,
     ActorStarted,
     BackgroundCrashed,
-    Emit,
     Event,
     HandlerCrashed,
     TerminateFailed,
 )
 from actorws.exceptions import ConfigError
+from actorws.observability.subscribers import Subscribers, to_all
 from actorws.runtime import Runtime, open_runtime
 from actorws.server.app import App
-from actorws.server.endpoint import Site
 from actorws.server.serve import drain, run_background, say_goodbye
+from actorws.server.site import Site
 from actorws.server.stream_listener import serve_stream
 from actorws.testing.client import PATIENCE, Client, open_client
 from actorws.testing.http import Answer, read_answer, request_bytes
@@ -121,16 +121,15 @@ class MemoryServer:
 class _Events:
     """Keeps what a runtime emits, and passes it on."""
 
-    def __init__(self, on_event: Emit | None) -> None:
+    def __init__(self, on_event: Subscribers | None) -> None:
         self.seen: list[Event] = []
-        self._on_event = on_event
+        self._on_event = to_all(() if on_event is None else on_event)
         self._news = trio.lowlevel.ParkingLot()
 
     def __call__(self, event: Event) -> None:
         self.seen.append(event)
         self._news.unpark_all()
-        if self._on_event is not None:
-            self._on_event(event)
+        self._on_event(event)
 
     async def wait(self, kind: type[E], number: int, timeout: float) -> E:
         await trio.lowlevel.checkpoint()
@@ -161,15 +160,16 @@ class _Events:
 async def open_app(
     app: App | type[Websocket] | Websocket,
     *,
-    on_event: Emit | None = None,
+    on_event: Subscribers | None = None,
     crashes: Literal["raise", "ignore"] = "raise",
     capacity: int = CAPACITY,
     **options: Any,
 ) -> AsyncIterator[MemoryServer]:
     """Serve ``app``, an ``App`` or a behaviour (at every path), in memory for as long as the block lasts.
 
-    ``on_event`` is called with every event; ``server.events`` has them too. ``capacity`` is how many bytes each
-    direction of a connection holds that the other end hasn't read. ``options`` are those of ``ServerConfig``, by name.
+    ``on_event``, or each if it is a list, is called with every event; ``server.events`` has them too. ``capacity`` is
+    how many bytes each direction of a connection holds that the other end hasn't read. ``options`` are those of
+    ``ServerConfig``, by name.
 
     At the end of the block every connection ends as at a cancelled server (each ``terminate`` runs). If a callback,
     a handler or a background function raised in the meantime, that is raised then, in an ``ExceptionGroup``, unless

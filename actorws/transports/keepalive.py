@@ -13,7 +13,7 @@ from actorws.frames import Close, CloseCode, Ping
 from actorws.protocol.encoder import encode
 from actorws.reasons import Timeout
 from actorws.transports.contract import Transport
-from actorws.transports.wire import MAILBOX, Wire
+from actorws.transports.wire import MAILBOX, RATE, Wire
 
 __all__ = ["Watched"]
 
@@ -51,8 +51,8 @@ class Watched(Transport):
             self._pinged_at = None
         silent = now - wire.last_seen
         keepalive = self.actor.kind.config.keepalive
-        if wire.paused & MAILBOX:
-            # We don't read, so we can't know; the actor is slow, not the client. But a write fails if it has gone.
+        if wire.paused & (MAILBOX | RATE):
+            # We don't read, so we can't know: it isn't the client that is silent. But a write fails if it has gone.
             if keepalive.send_pings and wire.open:
                 wire.write(encode(Ping()))
             self._look_again(0.0)

@@ -20,14 +20,15 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from actorws.actor.actor import Actor
 from actorws.conn import ReadyState, SendStatus
-from actorws.events import ActorCrashed, OutputFull, ProtocolViolated
+from actorws.events import ActorCrashed, OutputFull, ProtocolViolated, ReadingPaused
 from actorws.exceptions import InvalidReturn, ProtocolError
 from actorws.frames import MAX_CLOSE_REASON, Close, CloseCode, Frame, Ping, Pong
 from actorws.protocol.codec import Decoder, Received
 from actorws.protocol.encoder import BINARY_HEADERS, encode, encode_close, header, payload_of
 from actorws.reasons import Error, Overflow, Remote, Stop, Timeout
 from actorws.transports.keepalive import Watched
-from actorws.transports.wire import MAILBOX, OUTPUT, Wire
+from actorws.transports.rates import CountingDecoder
+from actorws.transports.wire import MAILBOX, Wire
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,7 +56,7 @@ class WebsocketTransport(Watched):
 
     def __init__(self, wire: Wire, kind: Kind, conn: Conn) -> None:
         self.wire = wire
-        self.decoder = Decoder(kind.decoder_rules)
+        self.decoder = (Decoder if kind.rates is None else CountingDecoder)(kind.decoder_rules)
         self.ready_state = OPEN
         self.gathering = False
         self.actor = Actor(kind, conn, self)
@@ -82,25 +83,30 @@ class WebsocketTransport(Watched):
         if self.ready_state is CLOSED:
             return False
         messages: list[Any] = []
+        pongs: list[bytes] = []
         self.gathering = self.decoder.gathering
         for item in received:
             if type(item) is Remote:
-                self._deliver(messages)
+                self._answer(pongs, messages)
                 self._peer_closed(item)
                 return False
-            if type(item) is Ping and self.ready_state is OPEN:
-                self.wire.write(encode(Pong(item.data)))
+            if type(item) is Ping:
+                pongs.append(encode(Pong(item.data)))
             if type(item) not in (Ping, Pong) or self.actor.kind.receive_control:
                 messages.append(item)
-        self._deliver(messages)
+        self._answer(pongs, messages)
         error = self.decoder.error
         if error is not None and self.ready_state is not CLOSED:
             self._violated(error)
         return self.decoder.more
 
-    def _deliver(self, messages: list[Any]) -> None:
-        if messages and self.ready_state is OPEN:
-            self.actor.receive(messages)
+    def _answer(self, pongs: list[bytes], messages: list[Any]) -> None:
+        if self.ready_state is OPEN:
+            if pongs:
+                # As one chunk: each of two bytes would cost 140 more, if they have to wait.
+                self.wire.write(b"".join(pongs))
+            if messages:
+                self.actor.receive(messages)
 
     def _peer_closed(self, remote: Remote) -> None:
         actor = self.actor  # `_leave` may close the wire
@@ -116,7 +122,7 @@ class WebsocketTransport(Watched):
     def _violated(self, error: ProtocolError) -> None:
         actor, was = self.actor, self.ready_state
         if actor.conn is not None:
-            actor.conn.runtime.emit(ProtocolViolated(actor.conn, error.code, str(error)))
+            actor.conn.runtime.emit(ProtocolViolated(actor.conn, error.code, str(error), error.limit))
         if was is OPEN:
             self.wire.write(encode_close(error.code, str(error)[:MAX_CLOSE_REASON]))
         self._leave()
@@ -142,6 +148,11 @@ class WebsocketTransport(Watched):
             wire.stressed = False
             if wire.open:
                 self.actor.drained()
+
+    def passed_mark(self, buffered: int) -> None:
+        conn = self.actor.conn
+        if conn is not None and self.ready_state is OPEN:
+            conn.runtime.emit(ReadingPaused(conn, buffered, "high_water_mark"))
 
     def closed(self) -> None:
         self.ready_state = CLOSED
@@ -222,7 +233,9 @@ class WebsocketTransport(Watched):
         head = header(opcode, len(payload))
         return self._offer((head, payload) if len(payload) >= LARGE else (head + payload,), frame)
 
-    def send_encoded(self, frames: Sequence[Frame], chunks: Sequence[bytes], together: bytes) -> None:
+    def send_encoded(
+        self, frames: Sequence[Frame], chunks: Sequence[bytes], together: bytes, compressed: dict[Any, Any]
+    ) -> None:
         wire = self.wire
         if self.ready_state is not OPEN:
             return
@@ -260,7 +273,7 @@ class WebsocketTransport(Watched):
         wire.open = False
         wire.write(encode(frame))
         # Nothing more is handled, but the answer must be found behind what was sent before it.
-        wire.resume(MAILBOX | OUTPUT)
+        wire.resume(~0)
         self.within(self.timeouts.close_timeout)
 
     def finish(self, frame: Close) -> None:
@@ -275,9 +288,11 @@ class WebsocketTransport(Watched):
             self.ready_state = CLOSED
             self.wire.abort()
 
-    def pause(self) -> None:
-        if self.wire is not None and self.ready_state is OPEN:
-            self.wire.pause(MAILBOX)
+    def pause(self) -> bool:
+        if self.wire is None or self.ready_state is not OPEN or self.wire.paused & MAILBOX:
+            return False
+        self.wire.pause(MAILBOX)
+        return True
 
     def resume(self) -> None:
         if self.wire is not None:

@@ -35,6 +35,11 @@ LINES: list[tuple[Event, int, str]] = [
     (events.ListenerStarted("http://127.0.0.1:80"), logging.INFO, "listening on http://127.0.0.1:80"),
     (events.ServerDraining(3, 10.0), logging.INFO, "shutting down: 3 connections to end within 10 s"),
     (
+        events.DrainTimedOut(2),
+        logging.WARNING,
+        "the time to shut down is over: 2 connections without an actor are cut",
+    ),
+    (
         events.AcceptFailed(OSError(errno.EMFILE, "Too many open files"), 0.1),
         logging.WARNING,
         "can't accept connections: [Errno 24] Too many open files; the next try is in 0.1 s",
@@ -43,6 +48,33 @@ LINES: list[tuple[Event, int, str]] = [
         events.HandshakeRefused(404, "no such path", "10.0.0.1"),
         logging.INFO,
         "refused 10.0.0.1 with status 404: no such path",
+    ),
+    (
+        events.AcceptsPaused(0.05),
+        logging.WARNING,
+        "more connections than max_accepts_per_second came: the next one is accepted in 0.05 s",
+    ),
+    (events.HandshakeTimedOut("10.0.0.1"), logging.INFO, "closed 10.0.0.1: no request came in time"),
+    (events.KeepAliveTimedOut("10.0.0.1"), logging.DEBUG, "closed 10.0.0.1: no further request came"),
+    (
+        events.ResponseCut("/api", "10.0.0.1"),
+        logging.WARNING,
+        "the answer to 10.0.0.1 at /api was cut short: it took too long",
+    ),
+    (
+        events.ActorCut(CONN, "terminate"),
+        logging.WARNING,
+        "node-7 at /chat: the time to shut down is over, cut in terminate",
+    ),
+    (
+        events.RateLimited(CONN, "throttle", "max_frames_per_second"),
+        logging.INFO,
+        "node-7 at /chat: the client sends more than max_frames_per_second (throttle)",
+    ),
+    (
+        events.ReadingPaused(CONN, 70_000, "high_water_mark"),
+        logging.DEBUG,
+        "node-7 at /chat: not read from for now: 70000 bytes wait (high_water_mark)",
     ),
     (events.ActorStarted(CONN), logging.DEBUG, "node-7 opened /chat"),
     (events.ActorEnded(CONN, reasons.Timeout("ping")), logging.INFO, "node-7 ended: Timeout(waited_for='ping')"),
@@ -63,7 +95,11 @@ LINES: list[tuple[Event, int, str]] = [
         logging.INFO,
         "node-7 broke the protocol, closed with 1002: reserved bits",
     ),
-    (events.MailboxFull(CONN, "close"), logging.WARNING, "node-7 at /chat: the mailbox is full (close)"),
+    (
+        events.MailboxFull(CONN, "close", "mailbox_bytes"),
+        logging.WARNING,
+        "node-7 at /chat: the mailbox is full: mailbox_bytes (close)",
+    ),
     (
         events.OutputFull(CONN, "drop_new", 17),
         logging.WARNING,
@@ -163,13 +199,14 @@ def test_code_that_failed_is_shown_with_its_traceback_and_nothing_else_is(
         (reasons.Replaced("anna"), logging.INFO),
         (reasons.Expired(), logging.INFO),
         (reasons.Overflow(), logging.WARNING),
+        (reasons.Overflow("rate"), logging.DEBUG),
     ],
     ids=repr,
 )
 def test_the_end_of_an_actor_is_logged_as_its_reason_says(
     log: Callable[[Event], None], records: Records, reason: reasons.Reason, level: int
 ) -> None:
-    """But for a peer that broke the protocol: that was told, one line a second, and is not an error of ours."""
+    """But for a peer that broke the protocol or a rate: that was told, one line a second, and is no error of ours."""
     log(events.ActorEnded(CONN, reason))
     assert [record.levelno for record in records.records] == [level]
 
@@ -200,11 +237,18 @@ LIMITED = [event for event, _, _ in LINES if logs.RULES[type(event)].limited]
 def test_what_a_peer_can_cause_at_will_is_limited() -> None:
     assert {type(event).__name__ for event in LIMITED} == {
         "AcceptFailed",
+        "AcceptsPaused",
+        "ActorCut",
         "CallbackTimedOut",
         "HandshakeRefused",
+        "HandshakeTimedOut",
+        "KeepAliveTimedOut",
         "MailboxFull",
         "OutputFull",
         "ProtocolViolated",
+        "RateLimited",
+        "ReadingPaused",
+        "ResponseCut",
         "SlowCallback",
     }
 

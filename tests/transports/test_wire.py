@@ -8,7 +8,7 @@ import pytest
 
 from actorws import Coalesce, SendStatus
 from actorws.config import Backpressure
-from actorws.transports.wire import CORK, MAILBOX, OUTPUT, Wire
+from actorws.transports.wire import CHUNK_COST, CORK, MAILBOX, OUTPUT, Wire
 
 
 class FakeWire(Wire):
@@ -18,8 +18,9 @@ class FakeWire(Wire):
         scheduler = SimpleNamespace(dirty=[], ticking=True)
         runtime = SimpleNamespace(scheduler=scheduler, wire_opened=lambda: None)
         super().__init__(runtime, Backpressure(**options), 0.0)
-        self.receiver = SimpleNamespace(drained=lambda: self.drains.append(1))
         self.drains = []
+        self.marks = []
+        self.receiver = SimpleNamespace(drained=lambda: self.drains.append(1), passed_mark=self.marks.append)
         self.taken = b""
         self.takes = takes
         self.updates = 0
@@ -88,6 +89,15 @@ def test_the_limit_counts_everything_that_waits():
     assert wire.taken == b"xxxxxxzzzz"
 
 
+def test_tiny_frames_are_bounded_in_number_too():
+    """Each costs forty times its size, if it has to wait."""
+    wire = FakeWire(takes=0, backpressure_limit=CHUNK_COST * 2000)
+    offer(wire, b"begun")
+    wire.flush()
+    statuses = [offer(wire, b"x") for _ in range(2001)]
+    assert statuses == [SendStatus.BACKPRESSURED] * 2000 + [SendStatus.DROPPED]
+
+
 @pytest.mark.parametrize(
     "policy, expected", [("drop_new", b"0a1"), ("drop_old", b"0b1"), (Coalesce(lambda chunk: chunk[1]), b"0b1")]
 )
@@ -117,6 +127,44 @@ def test_above_the_high_water_mark_the_peer_is_not_read():
     assert wire.paused == OUTPUT
     wire.take_everything()
     assert not wire.paused
+
+
+def test_the_receiver_is_told_once_each_time_that_the_mark_is_passed():
+    wire = FakeWire(takes=0, high_water_mark=5)
+    for total in (12, 24):
+        offer(wire, b"123456")
+        wire.flush()
+        offer(wire, b"123456")
+        assert wire.buffered == 12
+        wire.take_everything()
+        assert len(wire.taken) == total
+    assert wire.marks == [6, 6]
+
+
+def test_a_mark_above_the_limit_does_not_lift_it():
+    """Where output waits for a write in progress, what is below the mark is no backpressure: but it is bounded."""
+
+    class Buffering(FakeWire):
+        buffers_itself = True
+
+    wire = Buffering(takes=0, backpressure_limit=10, high_water_mark=1000)
+    offer(wire, b"x" * 6)
+    wire.flush()
+    assert offer(wire, b"y" * 4) is SendStatus.SENT
+    assert offer(wire, b"z") is SendStatus.DROPPED
+
+
+def test_what_must_not_be_lost_counts_for_the_mark_too():
+    """Pongs, for a client that takes none of them."""
+    wire = FakeWire(takes=0, high_water_mark=5)
+    offer(wire, b"1")
+    wire.flush()
+    wire.write(b"2345")
+    assert not wire.paused
+    wire.write(b"6")
+    assert wire.paused == OUTPUT
+    wire.take_everything()
+    assert (wire.taken, wire.paused) == (b"123456", 0)
 
 
 def test_a_pause_ends_when_its_last_reason_does():

@@ -44,7 +44,7 @@ def conn(host="192.0.2.1"):
 
 
 async def test_slots_are_counted_in_all_and_per_address():
-    supervisor = Supervisor()
+    supervisor = Supervisor(list().append)
     limits = Limits(max_connections=3, max_connections_per_address=2, overload_body="come back later")
     actors = [FakeActor(supervisor, None, conn()) for _ in range(2)]
     with pytest.raises(HandshakeError, match="from this address") as caught:
@@ -64,11 +64,11 @@ async def test_slots_are_counted_in_all_and_per_address():
 def test_a_limit_of_zero_lets_nobody_in():
     for limits in (Limits(max_connections=0), Limits(max_connections_per_address=0)):
         with pytest.raises(HandshakeError):
-            Supervisor().admit(conn(), limits)
+            Supervisor(list().append).admit(conn(), limits)
 
 
 async def test_a_drain_returns_when_all_have_ended(autojump_clock, nursery):
-    supervisor = Supervisor()
+    supervisor = Supervisor(list().append)
     actors = [FakeActor(supervisor, nursery, conn(), 0.1) for _ in range(10)]
     await supervisor.drain(10)
     assert trio.current_time() < 1
@@ -78,7 +78,7 @@ async def test_a_drain_returns_when_all_have_ended(autojump_clock, nursery):
 
 
 async def test_the_clients_of_a_large_server_are_not_told_all_at_once(autojump_clock, nursery):
-    supervisor = Supervisor()
+    supervisor = Supervisor(list().append)
     actors = [FakeActor(supervisor, nursery, conn()) for _ in range(1000)]
     await supervisor.drain(10)
     told = sorted(actor.told_at for actor in actors)
@@ -87,7 +87,7 @@ async def test_the_clients_of_a_large_server_are_not_told_all_at_once(autojump_c
 
 
 async def test_who_does_not_end_is_cut_before_the_time_is_up(autojump_clock, nursery):
-    supervisor = Supervisor()
+    supervisor = Supervisor(list().append)
     stubborn = FakeActor(supervisor, nursery, conn(), None)
     await supervisor.drain(10)
     assert stubborn.cut_at == pytest.approx(8, abs=0.1)
@@ -95,5 +95,5 @@ async def test_who_does_not_end_is_cut_before_the_time_is_up(autojump_clock, nur
 
 
 async def test_a_drain_without_actors_is_over_at_once(autojump_clock):
-    await Supervisor().drain(10)
+    await Supervisor(list().append).drain(10)
     assert trio.current_time() == 0

@@ -101,6 +101,10 @@ class TestSchedule:
         assert wheel.advance(1e9) == 0
         assert len(wheel) == 0
 
+    def test_an_empty_wheel_is_true_so_that_it_is_not_taken_for_none(self, wheel: Wheel) -> None:
+        assert wheel
+        assert len(wheel) == 0
+
     def test_items_fire_in_the_order_of_their_deadlines(self, wheel: Wheel, fired: list[Any]) -> None:
         for seconds in (0.3, 0.1, 7.0, 0.2):
             wheel.schedule(Item(fired, seconds), seconds)
@@ -269,6 +273,52 @@ class TestAdvance:
         assert [type(error) for error in caught.value.exceptions] == [LookupError, LookupError]
         assert caught.value.exceptions[0].__notes__ == ["raised by the expire() of a Item"]
         assert (fired, len(wheel)) == ([1, 2, 3, 4], 0)
+
+    def test_without_time_it_expires_a_few_and_the_rest_stays_due_in_order(
+        self, wheel: Wheel, fired: list[Any]
+    ) -> None:
+        for n in range(100):
+            wheel.schedule(Item(fired, n), 1.0 if n < 50 else 2.0)
+        assert wheel.advance(200.0, 0.0) == 32
+        assert (fired, len(wheel)) == (list(range(32)), 68)
+        assert wheel.next_deadline() == 101.0
+        assert wheel.advance(200.0, 0.0) == 32
+        assert wheel.advance(200.0) == 36
+        assert (fired, len(wheel), wheel.next_deadline()) == (list(range(100)), 0, inf)
+
+    def test_what_stays_due_comes_before_what_was_scheduled_for_the_same_instant(
+        self, wheel: Wheel, fired: list[Any]
+    ) -> None:
+        """Both slots have the instant 100.0, and 200.0 the one behind them."""
+        late = Item(fired, "late")
+        wheel.schedule(Item(fired, 0, then=lambda: wheel.schedule(late, 0.0)), 0.0)
+        for n in range(1, 40):
+            wheel.schedule(Item(fired, n), 0.0)
+        wheel.schedule(Item(fired, "other slot"), 4.0)
+        assert wheel.advance(200.0, 0.0) == 32
+        assert wheel.advance(200.0) == 10
+        assert fired == [*range(40), "late", "other slot"]
+
+    def test_what_stays_due_can_be_cancelled_and_postponed(self, wheel: Wheel, fired: list[Any]) -> None:
+        items = [Item(fired, n) for n in range(40)]
+        for item in items:
+            wheel.schedule(item, 1.0)
+        wheel.advance(101.0, 0.0)
+        assert wheel.cancel(items[33])
+        wheel.schedule(items[34], 60.0)
+        assert wheel.advance(101.0) == 6
+        assert fired == [*range(33), *range(35, 40)]
+        assert (len(wheel), wheel.next_deadline()) == (1, 160.0)
+
+    def test_without_time_one_that_fails_does_not_lose_the_rest(self, wheel: Wheel, fired: list[Any]) -> None:
+        def fail() -> None:
+            raise LookupError("gone")
+
+        for n in range(40):
+            wheel.schedule(Item(fired, n, then=fail), 1.0)
+        with pytest.raises(ExceptionGroup, match="32 of 32 expired items failed"):
+            wheel.advance(200.0, 0.0)
+        assert len(wheel) == 8
 
     def test_an_interrupt_passes_after_the_others_have_fired(self, wheel: Wheel, fired: list[Any]) -> None:
         def interrupt() -> None:

@@ -12,7 +12,7 @@ import pytest
 import trio
 import trio.testing
 
-from actorws import Accept, App, Reject, Websocket, events
+from actorws import Accept, App, HandshakeError, Reject, Websocket, events
 from actorws.server.http import Response
 from tests.support.serving import Echo, Server, descriptors, serving
 from tests.support.wire import SECONDS, TEXT, Client, connect, frame, handshake, open_client
@@ -194,8 +194,9 @@ async def test_a_body_that_takes_too_long_is_408() -> None:
 async def test_a_client_that_says_nothing_is_let_go() -> None:
     async with serving(Echo, handshake_timeout=0.05) as server, connect(server.port) as client:
         assert await client.rest() == b""
-        await client.stream.aclose()
+        # Although its own side is still open: nothing was said that could be lost.
         await server.no_wires()
+        assert server.all(events.HandshakeRefused) == []
 
 
 async def test_an_async_connect_that_takes_too_long_is_503() -> None:
@@ -436,6 +437,29 @@ async def test_a_handler_may_refuse_what_it_was_sent() -> None:
     async with serving(http_app()) as server, connect(server.port) as client:
         assert (await client.get("/json", "POST", b"{")).status == 400
         assert not server.all(events.HandlerCrashed)
+
+
+async def test_a_refusal_with_headers_that_can_not_be_sent_is_a_500() -> None:
+    app = App()
+
+    @app.http("/")
+    def refuses(request: Any) -> None:
+        raise HandshakeError(401, "no", [("X-A", "a\r\nX-B: b")])
+
+    async with serving(app) as server, connect(server.port) as client:
+        response = await client.get("/")
+        assert (response.status, "x-b" in response.headers) == (500, False)
+        assert await client.rest() == b""
+        (crashed,) = server.all(events.HandlerCrashed)
+        assert isinstance(crashed.exception, ValueError)
+        server.events.clear()
+
+
+async def test_a_refusal_of_head_has_no_body() -> None:
+    async with serving(http_app()) as server, connect(server.port) as client:
+        head = await client.get("/nowhere", "HEAD")
+        assert (head.status, await client.rest()) == (404, b"")
+        assert int(head.headers["content-length"]) > 0
 
 
 async def test_a_handler_that_takes_too_long_is_503() -> None:

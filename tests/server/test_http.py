@@ -229,6 +229,11 @@ class TestRefusal:
     def test_can_keep_the_connection(self) -> None:
         assert split(refusal(HandshakeError(404, "no"), keep_alive=True))[1]["Connection"] == ["keep-alive"]
 
+    def test_has_no_body_behind_the_answer_to_head(self) -> None:
+        """RFC 9110 section 9.3.2; the length is that of the body that GET would have."""
+        whole = refusal(HandshakeError(405, "no"))
+        assert refusal(HandshakeError(405, "no"), is_head=True) == whole.removesuffix(b"no\n")
+
     def test_has_the_errors_headers_and_one_connection_header(self) -> None:
         """RFC 9110 section 7.8: who sends Upgrade names it in Connection."""
         error = HandshakeError(426, "é", [("Upgrade", "websocket"), ("Connection", "Upgrade"), ("A", "1"), ("A", "2")])

@@ -74,6 +74,26 @@ async def test_a_signal_ends_everybody_in_good_order(start_server: Start, number
     assert log.count("terminated Shutdown()") == 22
 
 
+async def test_a_hangup_ends_everybody_with_the_news_that_the_server_restarts(start_server: Start) -> None:
+    process = start_server(command("reporting"))
+    async with open_client(port_of(process)) as client:
+        await client.echo("ready")
+        process.process.send_signal(signal.SIGHUP)
+        assert await client.closed() == (1012, "")
+    status, log = await ended(process)
+    assert status == 0
+    assert log.count("terminated Shutdown()") == 1
+
+
+async def test_a_hangup_that_is_ignored_stays_so(start_server: Start) -> None:
+    """As below ``nohup``, which is there so that the server lives on."""
+    process = start_server(["nohup", *command("reporting")])
+    process.process.send_signal(signal.SIGHUP)
+    async with open_client(port_of(process)) as client:
+        await client.echo("still here")
+        await client.close()
+
+
 async def test_a_second_signal_ends_at_once(start_server: Start) -> None:
     process = start_server(command("Hanging", drain_timeout=60))
     async with AsyncExitStack() as stack:
@@ -118,6 +138,18 @@ class TerminatesAsync(Terminates):
 class Hangs(Echo):
     async def terminate(self, state: Any, conn: Any, reason: Any) -> None:
         await trio.sleep_forever()
+
+
+async def test_clients_can_be_told_that_the_server_restarts() -> None:
+    async with serving(Echo) as server, open_client(server.port) as client:
+        await client.echo("hello")
+        with pytest.raises(ValueError, match="1005"):
+            server.served.shut_down(1005)
+        server.served.shut_down(code=1012)
+        server.served.shut_down()
+        assert await client.closed() == (1012, "")
+    (ended,) = server.all(events.ActorEnded)
+    assert ended.reason == Shutdown()
 
 
 async def test_the_drain_is_over_in_its_time_although_terminate_hangs() -> None:

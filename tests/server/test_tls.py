@@ -14,8 +14,12 @@ import trio
 import trio.testing
 import trustme
 
-from actorws import App, Shutdown, events, serve
+from actorws import App, Shutdown, events, open_runtime, serve
+from actorws.config import ServerConfig
+from actorws.server import endpoint
 from actorws.server.http import Response
+from actorws.server.site import Site
+from actorws.server.stream_listener import serve_stream
 from tests.support.serving import Echo, Server, descriptors, serving
 from tests.support.wire import SECONDS, TEXT, Client, connect, frame, handshake
 
@@ -128,7 +132,17 @@ async def test_a_handshake_that_stalls_is_cut(server_tls: ssl.SSLContext) -> Non
             async with connect(server.port) as client:
                 await client.send(part)
                 assert await client.rest() == b""
+        assert len(await server.seen(events.HandshakeTimedOut, 2)) == 2
         assert descriptors() == before
+
+
+async def test_the_head_has_the_time_that_tls_has_left(autojump_clock: trio.testing.MockClock) -> None:
+    ours, theirs = trio.testing.memory_stream_pair()
+    async with open_runtime() as runtime, trio.open_nursery() as nursery:
+        site = Site(runtime, App.of(Echo).router, ServerConfig(handshake_timeout=10))
+        nursery.start_soon(serve_stream, theirs, site, "", 3.0)
+        assert await ours.receive_some(1) == b""
+        assert trio.current_time() == pytest.approx(3.0, abs=0.1)
 
 
 async def test_plain_http_on_the_tls_port_costs_its_connection_only(
@@ -235,6 +249,22 @@ async def test_a_client_that_reads_slowly_is_bounded(server_tls: ssl.SSLContext,
         await server.seen(events.OutputFull)
         (started,) = server.all(events.ActorStarted)
         assert 900_000 < started.conn.buffered <= 1_000_000
+
+
+async def test_a_client_that_was_told_to_leave_can_not_stay_by_what_it_sends(
+    server_tls: ssl.SSLContext, client_tls: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It takes nothing of a long answer, and the deadline is not for what it says."""
+    monkeypatch.setattr(endpoint, "LINGER", 0.1)
+    app = App()
+    app.http("/", lambda request: bytes(15_000_000))
+    async with serving(app, tls=server_tls, keep_alive_timeout=0.5) as server, secure(server, client_tls) as client:
+        await client.send(b"GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")
+        with trio.fail_after(SECONDS), pytest.raises(trio.BrokenResourceError):
+            while True:
+                await client.send(b"x")
+                await trio.sleep(0.05)
+        await server.no_wires()
 
 
 async def test_who_is_connected_when_the_server_is_cancelled_is_told(

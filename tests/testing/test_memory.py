@@ -82,3 +82,14 @@ async def test_the_directions_are_independent():
     assert await one.receive_some() == b"still"
     with pytest.raises(trio.ClosedResourceError):
         await one.send_all(b"x")
+
+
+async def test_a_closed_end_says_so_whatever_is_asked_of_it():
+    one, other = memory_streams()
+    await one.aclose()
+    await one.aclose()
+    for call in (one.send_eof, one.receive_some, lambda: one.send_all(b"x")):
+        with pytest.raises(trio.ClosedResourceError):
+            await call()
+    await one.wait_send_all_might_not_block()
+    assert await other.receive_some() == b""

@@ -304,6 +304,37 @@ async def test_a_server_that_sends_nonsense_is_told_on(autojump_clock):
             await alice.receive()
 
 
+async def test_who_waits_for_the_end_is_told_of_nonsense_too(autojump_clock):
+    async with testing.open_app(Echo) as server:
+        alice = await server.connect()
+        alice.conn._actor.transport.wire.write(mask(encode("masked"), b"abcd"))
+        with pytest.raises(ProtocolError, match="masked"):
+            await alice.wait_closed()
+
+
+async def test_hanging_up_is_the_end_without_a_close(autojump_clock):
+    async with testing.open_app(Echo) as server:
+        alice, bob = await server.connect(), await server.connect(automatic=False)
+        await alice.hang_up()
+        bob.abort()
+        assert [await client.wait_closed() for client in (alice, bob)] == [Remote(1006)] * 2
+        ends = [await server.wait_event(ActorEnded, number) for number in (1, 2)]
+        assert [event.reason for event in ends] == [Remote(1006)] * 2
+
+
+async def test_a_client_that_is_gone_answers_nothing(autojump_clock):
+    """Nor does it fail: its server sends a ping and a Close that meet nobody."""
+    async with testing.open_app(Echo) as server:
+        alice = await server.connect()
+        alice.pause_reading()
+        alice.conn.send(Ping(b"?"))
+        alice.conn.close(4000)
+        await trio.testing.wait_all_tasks_blocked()
+        alice.conn.abort()
+        alice.resume_reading()
+        assert (await alice.wait_closed()).code in (4000, 1006)
+
+
 async def test_a_stream_that_says_nothing_yet(autojump_clock):
     async with testing.open_app(Echo) as server:
         stream = server.open_stream()

@@ -226,6 +226,8 @@ class Compression:
     """Whether to agree to it."""
     compression_threshold: int = attr(default=256, validator=_number(0))
     """Bytes of a message from which on it is compressed; smaller ones hardly shrink."""
+    compression_max_size: int = attr(default=256 * KiB, validator=_number(1))
+    """Bytes of a message above which it is not: to compress 256 KiB takes 4 ms, in which nobody else is served."""
     compression_level: int = attr(default=6, validator=_between(1, 9))
     """Of zlib, 1 (quick) to 9 (small)."""
     compression_memory_level: int = attr(default=8, validator=_between(1, 9))

@@ -36,6 +36,7 @@ ROUTE_NUMBERS: dict[str, tuple[float, float]] = {
     "mailbox_bytes": (1, 0),
     "slow_callback": (0.0, -0.1),
     "compression_threshold": (0, -1),
+    "compression_max_size": (1, 0),
 }
 #: Option: the smallest value, the largest.
 CHOICES: dict[str, tuple[int, int]] = {

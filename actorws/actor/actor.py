@@ -310,6 +310,7 @@ class Actor(Life):
             cancelled, failed = _split(error)
             if failed is not None:
                 self._crash(item, failed)
+                del failed  # a cycle with its own traceback, which has this frame
             if cancelled is not None:
                 raise cancelled from None
 

@@ -1,7 +1,8 @@
 """Reserve: address space that is kept free by being taken, for a process whose memory is bounded (``ulimit -v``).
 
-Rule owned here: given up at the first sign of want, it lets those who are in go on; nobody else is let in until it could
-be taken again, or as much was freed. It costs no memory, as it is never touched. Must not know what a connection is.
+Rule owned here: given up at the first sign of want, it lets those who are in go on; nobody else is let in until it
+could be taken again, or as much was freed. It costs no memory, as it is never touched. Must not know what a connection
+is.
 
 Without it, of ten servers that a crowd of connections had brought to their bound five hung or crashed: after
 the last block had gone to one connection more, what failed next was trio. With it, ten of ten went on.

@@ -96,23 +96,20 @@ class SocketWire(Wire):
         if receiver is None or self.paused or self._leaving or self._behind or receiver.gathering:
             self._read_otherwise()
             return
-        failure: OSError | None = None
         try:
             data: bytes | None = self.socket.recv(READ_SIZE)
         except BlockingIOError:
             return
-        except OSError as error:
+        except (OSError, MemoryError) as error:
             # Handled below: in here it would be the context of whatever a `terminate` raises.
             data, failure = None, error.with_traceback(None)
-        except MemoryError:
-            data = None
         if data:
             self.last_seen = self._poller.tick_began
             if receiver.receive(data):
                 self.read_again()
         elif data is not None:
             self._finished()
-        elif failure is not None:
+        elif isinstance(failure, OSError):
             self._lost(failure)
         else:
             self._read_little(receiver)

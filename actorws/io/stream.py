@@ -107,13 +107,17 @@ class StreamWire(Wire):
                 self._hand_on(b"")
                 await trio.lowlevel.checkpoint()
                 continue
+            failure: Exception | None = None
             try:
                 data = await self._stream.receive_some(READ_SIZE)
             except GONE as error:
-                if self._finished:
-                    await self._drop_input()
-                    break
-                self._lost(error)
+                # Handled below: in here it would be the context of whatever a `terminate` raises.
+                failure = error.with_traceback(None)
+            if failure is not None and self._finished:
+                await self._drop_input()
+                break
+            if failure is not None:
+                self._lost(failure)
                 return
             if not self._leaving:
                 # Told to leave, it shows that it is there by what it takes: else it could stay by what it sends.
@@ -175,10 +179,13 @@ class StreamWire(Wire):
                 self._output = trio.Event()
                 await self._output.wait()
                 continue
+            failure: Exception | None = None
             try:
                 await self._stream.send_all(self._writing[:SLICE])
             except GONE as error:
-                self._lost(error)
+                failure = error.with_traceback(None)
+            if failure is not None:
+                self._lost(failure)
                 return
             if self.paused:
                 # Not read from, it shows that it is there by what it takes. (Else only by what it sends: that the

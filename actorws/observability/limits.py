@@ -75,6 +75,7 @@ NO_LIMITS: Mapping[str, str] = {
     "allowed_origins": "who may come, not how many",
     "compression": "a switch",
     "compression_threshold": "from when on, not how much",
+    "compression_max_size": "how, not how much",
     "compression_level": "a choice",
     "compression_memory_level": "a choice",
     "server_context_takeover": "a switch",

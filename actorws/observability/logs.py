@@ -9,8 +9,9 @@ event                                 level     its line
 ListenerStarted, ServerDraining       info      each
 DrainTimedOut                         warning   each
 ActorStarted                          debug     each
-ActorEnded                            as the table of ``actorws.reasons`` says; debug where the
-                                      peer's fault has been told by ProtocolViolated or RateLimited
+ActorEnded                            as the table of ``actorws.reasons`` says, one a second of each
+                                      reason above debug; debug where the peer's fault has been told by
+                                      ProtocolViolated or RateLimited
 KeepAliveTimedOut, ReadingPaused      debug     one a second
 HandshakeRefused, HandshakeTimedOut   info      one a second
 ProtocolViolated, RateLimited         info      one a second
@@ -99,8 +100,8 @@ class LogEvents:
     def __init__(self, logger: logging.Logger, clock: Callable[[], float]) -> None:
         self._logger = logger
         self._clock = clock
-        self._last_line: dict[type[Event], float] = {}
-        self._left_out: dict[type[Event], int] = {}
+        self._last_line: dict[type, float] = {}
+        self._left_out: dict[type, int] = {}
 
     def __call__(self, event: Event) -> None:
         try:
@@ -114,9 +115,9 @@ class LogEvents:
         level = level_of(event)
         if not self._logger.isEnabledFor(level):
             return
-        kind = type(event)
+        kind = limited_as(event)
         left_out = 0
-        if RULES.get(kind, OTHER).limited:
+        if kind is not None:
             now = self._clock()
             if now - self._last_line.get(kind, float("-inf")) < INTERVAL:
                 self._left_out[kind] = self._left_out.get(kind, 0) + 1
@@ -125,6 +126,13 @@ class LogEvents:
             left_out = self._left_out.pop(kind, 0)
         line = text_of(event) + (f" (and {left_out} more like it)" if left_out else "")
         self._logger.log(level, "%s", line, exc_info=traceback_of(event))
+
+
+def limited_as(event: Event) -> type | None:
+    """What the line about ``event`` shares its second with; ``None``: it is always written."""
+    if isinstance(event, events.ActorEnded):
+        return type(event.reason) if level_of(event) > logging.DEBUG else None
+    return type(event) if RULES.get(type(event), OTHER).limited else None
 
 
 def level_of(event: Event) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import zlib
 from functools import lru_cache
+from math import inf
 from typing import TYPE_CHECKING
 
 from attrs import frozen
@@ -177,12 +178,12 @@ def _too_big(limit: int) -> ProtocolError:
 class Deflater:
     """Compresses the messages to one peer into frames."""
 
-    __slots__ = ("_extension", "recipe", "threshold")
+    __slots__ = ("_extension", "max_size", "recipe", "threshold")
 
-    def __init__(self, extension: PerMessageDeflate, threshold: int) -> None:
+    def __init__(self, extension: PerMessageDeflate, threshold: int = 0, max_size: float = inf) -> None:
         self._extension = extension
-        #: Bytes from which on a message is worth it.
-        self.threshold = threshold
+        #: Bytes from which on a message is worth it, and up to which it doesn't take too long.
+        self.threshold, self.max_size = threshold, max_size
         #: By which others may have, or may use, the same frame; ``None``: ours refer to each other.
         self.recipe: Recipe | None = None
         if extension.local_no_context_takeover:

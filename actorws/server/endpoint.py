@@ -19,6 +19,7 @@ from actorws.server.http import Request, Response, as_response, head_bytes, refu
 from actorws.server.jobs import Answer, Stream
 from actorws.server.upgrade import Upgrade
 from actorws.transports.contract import Receiver
+from actorws.transports.keepalive import LATE
 from actorws.transports.wire import MAILBOX, OUTPUT, Wire
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ class Endpoint(Receiver):
         "_began",
         "_drained",
         "_kept",
+        "_late",
         "_limit",
         "_reader",
         "_site",
@@ -73,6 +75,8 @@ class Endpoint(Receiver):
         self._worker: Worker | None = None
         #: Set when the client has taken what a body in pieces waits for.
         self._drained: trio.Event | None = None
+        #: Whether the time is over, but something that has come is still to be read.
+        self._late = False
         #: The option whose time was over when a job was cut; empty if it is cut for another reason.
         self.overdue = ""
         site.endpoints.add(self)
@@ -124,6 +128,10 @@ class Endpoint(Receiver):
         elif wire.buffered and now - wire.last_seen < self._site.config.keep_alive_timeout:
             # Of a long answer, some was taken not long ago.
             self._within("keep_alive_timeout")
+        elif not self._late and wire.has_input():
+            # It was us who were held up: what the client has said is still to be read.
+            self._late = True
+            self._site.runtime.wheel.schedule(self, LATE)
         elif self.left:
             wire.abort()
         elif self._reader.started:
@@ -139,6 +147,7 @@ class Endpoint(Receiver):
     def _within(self, limit: str, seconds: float | None = None) -> None:
         """Expire when the time is over that the option ``limit`` gives, or what is left of it."""
         self._limit = limit
+        self._late = False
         self._site.runtime.wheel.schedule(self, getattr(self._site.config, limit) if seconds is None else seconds)
 
     # One request

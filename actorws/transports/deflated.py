@@ -35,7 +35,8 @@ class DeflatedTransport(WebsocketTransport):
     def __init__(self, wire: Wire, kind: Kind, conn: Conn, agreed: Agreed) -> None:
         super().__init__(wire, kind, conn)
         self.decoder.inflater = Inflater(agreed.extension)
-        self._deflater = Deflater(agreed.extension, kind.config.compression.compression_threshold)
+        options = kind.config.compression
+        self._deflater = Deflater(agreed.extension, options.compression_threshold, options.compression_max_size)
 
     def send(self, frame: Frame) -> SendStatus:
         if self.ready_state is not ReadyState.OPEN:
@@ -52,7 +53,7 @@ class DeflatedTransport(WebsocketTransport):
     def _deflated(self, frame: Frame) -> bytes | None:
         """The frame compressed, if it is worth it."""
         opcode, payload = payload_of(frame)
-        if opcode >= CLOSE or len(payload) < self._deflater.threshold:
+        if opcode >= CLOSE or not self._deflater.threshold <= len(payload) <= self._deflater.max_size:
             return None
         return self._deflater.encode(opcode, payload)
 

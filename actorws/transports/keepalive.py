@@ -15,7 +15,7 @@ from actorws.reasons import Timeout
 from actorws.transports.contract import Transport
 from actorws.transports.wire import MAILBOX, RATE, Wire
 
-__all__ = ["Watched"]
+__all__ = ["LATE", "Watched"]
 
 #: Seconds to read what a client has sent that would be timed out otherwise.
 LATE = 0.1

@@ -269,6 +269,21 @@ def test_a_flood_makes_one_line_a_second_and_the_next_line_counts_the_rest(
     assert records.lines[2:] == [records.lines[0]]
 
 
+def test_clients_that_are_timed_out_make_one_line_a_second_and_hide_no_other_end(
+    log: Callable[[Event], None], records: Records, clock: Clock
+) -> None:
+    silent, full, left = (
+        events.ActorEnded(CONN, reason)
+        for reason in (reasons.Timeout("idle"), reasons.Overflow(), reasons.Remote(1000))
+    )
+    for event in (silent, full, left) * 3:
+        log(event)
+    assert len(records.lines) == 2 + 3
+    clock.now += 1
+    log(silent)
+    assert records.lines[-1] == records.lines[0] + " (and 2 more like it)"
+
+
 def test_a_flood_of_one_kind_hides_no_other_kind(log: Callable[[Event], None], records: Records) -> None:
     for event, _, line in LINES * 2:
         log(event)

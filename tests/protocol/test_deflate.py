@@ -357,31 +357,31 @@ class TestDeflating:
 
     @pytest.mark.parametrize("size", [300, 5000, 100_000])
     def test_a_frame_is_compressed_and_says_so(self, size: int) -> None:
-        deflater = Deflater(agreed().extension, 0)
+        deflater = Deflater(agreed().extension)
         first, payload = self.parse(deflater.encode(TEXT, b"ab" * size))
         assert first == FIN | RSV1 | TEXT
         assert len(payload) < size and inflated(payload) == b"ab" * size
 
     def test_what_would_only_grow_is_sent_as_it_is(self) -> None:
         message = os.urandom(2000)
-        assert self.parse(Deflater(agreed().extension, 0).encode(BINARY, message)) == (FIN | BINARY, message)
+        assert self.parse(Deflater(agreed().extension).encode(BINARY, message)) == (FIN | BINARY, message)
 
     def test_with_takeover_it_is_compressed_all_the_same_because_it_is_remembered(self) -> None:
         message, peer = os.urandom(2000), Peer()
-        deflater = Deflater(agreed(server_context_takeover=True).extension, 0)
+        deflater = Deflater(agreed(server_context_takeover=True).extension)
         assert deflater.recipe is None
         first, second = (self.parse(deflater.encode(BINARY, message))[1] for _ in range(2))
         assert len(first) > 2000 > 100 > len(second)
         assert peer.inflate(first) == peer.inflate(second) == message
 
     def test_after_a_frame_that_was_not_sent_the_next_one_stands_alone(self) -> None:
-        deflater = Deflater(agreed(server_context_takeover=True).extension, 0)
+        deflater = Deflater(agreed(server_context_takeover=True).extension)
         deflater.encode(TEXT, b"this was not sent")
         deflater.forget()
         assert inflated(self.parse(deflater.encode(TEXT, b"this was not sent"))[1]) == b"this was not sent"
 
     def test_where_nothing_is_remembered_there_is_nothing_to_forget(self) -> None:
-        deflater = Deflater(agreed().extension, 0)
+        deflater = Deflater(agreed().extension)
         frame = deflater.encode(TEXT, b"again and again and again")
         deflater.forget()
         assert deflater.encode(TEXT, b"again and again and again") == frame
@@ -390,12 +390,12 @@ class TestDeflating:
         one, same = agreed(), agreed("permessage-deflate")
         smaller = agreed("permessage-deflate; server_max_window_bits=10")
         other = agreed(compression_level=1)
-        recipes = [Deflater(found.extension, 0).recipe for found in (one, same, smaller, other)]
+        recipes = [Deflater(found.extension).recipe for found in (one, same, smaller, other)]
         assert recipes[0] is recipes[1]
         assert len(set(recipes)) == 3
 
     def test_a_smaller_window_is_kept_to(self) -> None:
-        deflater = Deflater(agreed("permessage-deflate; server_max_window_bits=9").extension, 0)
+        deflater = Deflater(agreed("permessage-deflate; server_max_window_bits=9").extension)
         message = os.urandom(3000)
         _, payload = self.parse(deflater.encode(BINARY, message * 2 + bytes(3000)))
         assert zlib.decompressobj(wbits=-9).decompress(payload + TAIL) == message * 2 + bytes(3000)

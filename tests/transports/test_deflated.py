@@ -96,6 +96,14 @@ async def test_both_directions_are_compressed_where_that_pays() -> None:
         await client.close()
 
 
+async def test_what_is_too_small_or_too_large_is_sent_as_it_is() -> None:
+    async with serving(app(compression_threshold=10, compression_max_size=20)) as server, compressed(server) as client:
+        for size, first in ((9, 0x81), (10, 0xC1), (20, 0xC1), (21, 0x81)):
+            await client.text("a" * size)
+            assert (await any_frame(client))[0] == first
+        await client.close()
+
+
 async def test_a_client_that_does_not_offer_it_has_everything_plain() -> None:
     async with serving(app()) as server, open_client(server.port) as client:
         await client.echo(LONG)

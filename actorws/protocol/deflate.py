@@ -139,6 +139,9 @@ class Inflater:
             raise _too_big(limit) from None
         except (InvalidData, zlib.error):
             raise _unsound("is not deflated data") from None
+        if self._extension.decoder.unused_data not in (b"", PADDING):
+            # At once: zlib would copy all of it again with every fragment.
+            raise _unsound("goes on behind its end")
         if last:
             self._end()
         return inflated
@@ -149,9 +152,7 @@ class Inflater:
         rest = b""
         if extension.decoder.eof:
             # The peer ended its stream, and begins a new one with the next message.
-            rest = extension.decoder.unused_data or PADDING
-            if rest != PADDING:
-                raise _unsound("goes on behind its end")
+            rest = PADDING
             extension.decoder = zlib.decompressobj(wbits=-extension.remote_max_window_bits)
         decoder = extension.decoder
         try:
@@ -161,6 +162,9 @@ class Inflater:
             is_whole = not behind and not probe.decompress(LAST_BLOCK) and probe.eof
         except (InvalidData, zlib.error):
             is_whole = False
+        if decoder.eof and not extension.remote_no_context_takeover:
+            # The tail has ended the stream: a new one begins with the next message.
+            extension.decoder = zlib.decompressobj(wbits=-extension.remote_max_window_bits)
         if not is_whole:
             raise _unsound("is cut off")
 

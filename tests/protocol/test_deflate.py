@@ -251,6 +251,23 @@ class TestUnsoundData:
         data += _masked(COMPRESSED_BINARY, deflated(b"and on"))
         assert everything(a_decoder(client_context_takeover=takeover), data) == [*messages, b"and on"]
 
+    @pytest.mark.parametrize("takeover", [False, True])
+    @pytest.mark.parametrize("payload", [b"\x01", b"\x03"])
+    def test_a_message_whose_last_block_ends_in_the_tail_costs_nothing_but_itself(
+        self, payload: bytes, takeover: bool
+    ) -> None:
+        data = _masked(COMPRESSED_BINARY, payload)
+        received = everything(a_decoder(client_context_takeover=takeover), data + _masked(COMPRESSED_BINARY, b"\x03\x00"))
+        assert received in ([], [b"", b""])
+
+    def test_what_follows_the_end_in_other_fragments_is_refused_with_the_first_of_them(self) -> None:
+        decoder = a_decoder()
+        assert everything(decoder, _masked(RSV1 | BINARY, b"\x03\x00")) == []
+        everything(decoder, _masked(CONTINUATION, b"\x00"))
+        assert decoder.error is None
+        everything(decoder, _masked(CONTINUATION, b"\x00"))
+        assert code_of(decoder) == 1007
+
     def test_nothing_may_follow_the_end_of_the_stream(self) -> None:
         packer = zlib.compressobj(wbits=-15)
         decoder = a_decoder()

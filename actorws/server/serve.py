@@ -165,10 +165,13 @@ def _sockets(
 @asynccontextmanager
 async def _drivers(runtime: Runtime) -> AsyncIterator[tuple[trio.Nursery, Poller | None]]:
     """A nursery for the tasks of streams, and the poller, where the platform has one."""
-    # Shielded: cancelled with the rest they would be gone before the listeners are, and before anyone is told goodbye.
-    scope = trio.CancelScope(shield=True)
+    scope = trio.CancelScope()
     async with trio.open_nursery() as nursery:
         drivers, poller = await nursery.start(_run_drivers, runtime, scope)
+        # Shielded: cancelled with the rest they would be gone before the listeners are, and before anyone is told
+        # goodbye. Not earlier: a start that is cancelled would wait for them for ever. And not if they are already.
+        await trio.lowlevel.checkpoint_if_cancelled()
+        scope.shield = True
         try:
             yield drivers, poller
         finally:

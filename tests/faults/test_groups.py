@@ -17,7 +17,7 @@ from tests.support.wire import Client, connect, open_client
 LIMIT = MiB // 4
 SUBSCRIBERS, STUCK = 180, 20
 #: Messages of 1000 bytes, 1000 a second, and their frames.
-BURST, PAUSE, BURSTS, SIZE = 20, 0.02, 100, 1000
+BURST, PAUSE, BURSTS, SIZE = 20, 0.02, 75, 1000
 FRAME = SIZE + 4
 #: What a machine that is busy with other things may add to any time.
 BUSY = 0.1

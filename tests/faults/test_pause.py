@@ -56,8 +56,8 @@ async def test_stopped_for_a_while_it_loses_nobody_and_nothing(product: Target) 
             for client in talking:
                 await answered(client, "queued")
                 nursery.start_soon(answer_pings, client)
-            # For the time in which whoever was to be given up would be.
-            await trio.sleep(PAUSE)
+            # For the time in which whoever was to be given up would be: a ping has to be answered within 0.8 s.
+            await trio.sleep(1.0)
             nursery.cancel_scope.cancel()
         for client in clients:
             await client.text("still here")

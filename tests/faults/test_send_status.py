@@ -1,4 +1,4 @@
-"""What a sender is told of each frame, while its client stops reading and goes on: exactly one thing, and it is true."""
+"""What a sender is told of each frame, while its client stops reading and goes on: one thing, and it is true."""
 
 from __future__ import annotations
 

@@ -257,7 +257,9 @@ class TestUnsoundData:
         self, payload: bytes, takeover: bool
     ) -> None:
         data = _masked(COMPRESSED_BINARY, payload)
-        received = everything(a_decoder(client_context_takeover=takeover), data + _masked(COMPRESSED_BINARY, b"\x03\x00"))
+        received = everything(
+            a_decoder(client_context_takeover=takeover), data + _masked(COMPRESSED_BINARY, b"\x03\x00")
+        )
         assert received in ([], [b"", b""])
 
     def test_what_follows_the_end_in_other_fragments_is_refused_with_the_first_of_them(self) -> None:

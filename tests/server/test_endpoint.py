@@ -704,3 +704,15 @@ async def test_a_request_in_small_pieces_on_a_kept_connection_is_answered() -> N
         for _ in range(3):
             await drip(client, b"POST /body HTTP/1.1\r\nhost: a\r\ncontent-length: 20\r\n\r\n" + b"x" * 20)
             assert (await client.response()).body == b"x" * 20
+
+
+async def test_what_has_come_in_time_and_is_still_to_be_read_is_waited_for_but_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Else a client that always has something to say could stay for ever."""
+    monkeypatch.setattr("actorws.io.socket_wire.SocketWire.has_input", lambda wire: True)
+    async with serving(Echo, handshake_timeout=0.1) as server, connect(server.port) as client:
+        began = trio.current_time()
+        await client.send(handshake()[:10])
+        assert (await client.response()).status == 408
+        assert 0.2 <= trio.current_time() - began < 5

@@ -186,6 +186,7 @@ app.websocket("/pushed", Pushed, backpressure_limit=1 * MiB)
 app.websocket("/room", Commands, backpressure_limit=256 * KiB)
 app.websocket("/leaving", Leaving, close_timeout=1)
 app.websocket("/watched", Echo, idle_timeout=2.4)
+app.websocket("/patient", Echo, idle_timeout=4.5)
 for name, policy in {
     "drop_new": "drop_new",
     "drop_old": "drop_old",

@@ -58,12 +58,12 @@ class Outside:
 
 @pytest.fixture
 def outside(start_server: Callable[[Sequence[str]], Any]) -> Callable[..., Outside]:
-    """Starts a server, below a limit of descriptors if need be."""
+    """Starts a server."""
 
-    def start(*limit: str) -> Outside:
+    def start() -> Outside:
         # What a deadline leaves behind on the timers' wheel lives until that deadline, and a page of memory with it.
         brief = ["--option=handshake_timeout=2", "--option=keep_alive_timeout=2", "--option=handler_timeout=2"]
         command = [sys.executable, "-m", "actorws", "serve", "tests.support.programs:idle", "--port", "0", *brief]
-        return Outside(start_server([*limit, *command]))
+        return Outside(start_server(command))
 
     return start

@@ -1,7 +1,7 @@
 """Endpoint: one accepted socket from its first byte until it is a WebSocket, or for the plain HTTP requests it brings.
 
-Rules owned here: every request gets exactly one answer, in order; whatever goes wrong is answered with a status and
-costs this connection only; each wait has a deadline. Must not know how a WebSocket goes on after the handshake.
+Rule owned here: every request gets exactly one answer, in order. Must not know how a WebSocket goes on after the
+handshake, nor how a connection ends.
 """
 
 from __future__ import annotations
@@ -10,79 +10,28 @@ from collections.abc import AsyncIterable
 from inspect import isawaitable
 from typing import TYPE_CHECKING
 
-import trio
-
-from actorws.events import HandlerCrashed, HandshakeRefused, HandshakeTimedOut, KeepAliveTimedOut, ResponseCut
 from actorws.exceptions import HandshakeError
-from actorws.protocol.http1 import RequestReader
-from actorws.server.http import Request, Response, as_response, head_bytes, refusal
+from actorws.server.http import Request, Response, as_response, head_bytes
 from actorws.server.jobs import Answer, Stream
+from actorws.server.reception import Reception
 from actorws.server.upgrade import Upgrade
-from actorws.transports.contract import Receiver
-from actorws.transports.keepalive import LATE
-from actorws.transports.wire import MAILBOX, OUTPUT, Wire
+from actorws.transports.wire import MAILBOX, OUTPUT
 
 if TYPE_CHECKING:
     from actorws.actor.kind import Kind
-    from actorws.actor.workers import Job, Worker
     from actorws.server.app import Handler
     from actorws.server.router import Match
-    from actorws.server.site import Site
 
 __all__ = ["Endpoint"]
 
 #: Requests of one connection that are answered in a row; 64 KiB hold 2500 of them: 70 ms that others would wait.
 REQUESTS_PER_TURN = 32
-#: Seconds for the client to end its side of a connection that we have left.
-LINGER = 5.0
 
 
-class Endpoint(Receiver):
-    """One accepted socket."""
+class Endpoint(Reception):
+    """One accepted socket, and the requests that it brings."""
 
-    __slots__ = (
-        "_awaits_body",
-        "_began",
-        "_drained",
-        "_kept",
-        "_late",
-        "_limit",
-        "_reader",
-        "_site",
-        "_worker",
-        "address",
-        "gathering",
-        "left",
-        "overdue",
-        "wire",
-    )
-
-    def __init__(self, wire: Wire, site: Site, address: tuple[str, int] | str, patience: float | None = None) -> None:
-        """``patience``: seconds for the first request's head, where TLS has taken some of them."""
-        self.wire = wire
-        self.address = address
-        self.gathering = False
-        self._site = site
-        self._reader = RequestReader(site.config)
-        #: Whether the current request was handed to its handler, or none is taken any more.
-        self._began = False
-        #: Whether the head of the current request is there and its body is not.
-        self._awaits_body = False
-        #: Whether a request was answered and the connection was kept.
-        self._kept = False
-        #: Whether we have taken leave.
-        self.left = False
-        self._worker: Worker | None = None
-        #: Set when the client has taken what a body in pieces waits for.
-        self._drained: trio.Event | None = None
-        #: Whether the time is over, but something that has come is still to be read.
-        self._late = False
-        #: The option whose time was over when a job was cut; empty if it is cut for another reason.
-        self.overdue = ""
-        site.endpoints.add(self)
-        self._within("handshake_timeout", patience)
-
-    # From the driver
+    __slots__ = ()
 
     def receive(self, data: bytes) -> bool:
         is_new = self._kept and not self._reader.started
@@ -94,61 +43,6 @@ class Endpoint(Receiver):
         except HandshakeError as error:
             self.refuse(error)
             return False
-
-    def ended(self, error: OSError | None) -> None:
-        if self.wire is None:
-            return
-        if self._worker is not None:
-            self._worker.cancel()
-        self._leave()
-
-    def drained(self) -> None:
-        self.wire.open = True
-        if self._drained is not None:
-            self._drained.set()
-        elif not self._began:
-            # Requests may have been left for when their answers have room.
-            self.wire.read_again()
-
-    def closed(self) -> None:
-        site = self._site
-        site.runtime.wheel.cancel(self)
-        site.endpoints.discard(self)
-        if self._worker is not None:
-            self._worker.cancel()
-        # Cycles are cut, so that memory is back without the garbage collector.
-        self.wire = None  # type: ignore[assignment]
-
-    def expire(self, now: float) -> None:
-        wire = self.wire
-        if self._worker is not None:
-            # Its job answers 503 when it is cut.
-            self.overdue = self._limit
-            self._worker.cancel()
-        elif wire.buffered and now - wire.last_seen < self._site.config.keep_alive_timeout:
-            # Of a long answer, some was taken not long ago.
-            self._within("keep_alive_timeout")
-        elif not self._late and wire.has_input():
-            # It was us who were held up: what the client has said is still to be read.
-            self._late = True
-            self._site.runtime.wheel.schedule(self, LATE)
-        elif self.left:
-            wire.abort()
-        elif self._reader.started:
-            self.refuse(HandshakeError(408, "the request took too long", limit=self._limit))
-        elif self._kept:
-            self._site.runtime.emit(KeepAliveTimedOut(str(self.address)))
-            self._leave()
-        else:
-            # Nothing was said, so there is nothing to linger for.
-            self._site.runtime.emit(HandshakeTimedOut(str(self.address)))
-            wire.shut()
-
-    def _within(self, limit: str, seconds: float | None = None) -> None:
-        """Expire when the time is over that the option ``limit`` gives, or what is left of it."""
-        self._limit = limit
-        self._late = False
-        self._site.runtime.wheel.schedule(self, getattr(self._site.config, limit) if seconds is None else seconds)
 
     # One request
 
@@ -259,87 +153,11 @@ class Endpoint(Receiver):
         return head is not None and head.keep_alive and not self._site.draining
 
     @property
-    def _is_head(self) -> bool:
-        return self._reader.head is not None and self._reader.head.method == "HEAD"
-
-    @property
     def _version(self) -> str:
         return "1.1" if self._reader.head is None else self._reader.head.http_version
 
     def _head(self, response: Response) -> bytes:
         return head_bytes(response, keep_alive=self._keeps_alive, http_version=self._version)
-
-    # Trouble
-
-    def refuse(self, error: HandshakeError) -> None:
-        """Answer with an error status and take leave."""
-        wire = self.wire
-        if wire is None:
-            return
-        try:
-            response = refusal(error, is_head=self._is_head)
-        except Exception as failure:  # user code raised it, with headers that can't be sent
-            self.crashed(failure)
-            return
-        self._site.runtime.emit(HandshakeRefused(error.status, str(error), str(self.address), error.limit))
-        wire.write(response)
-        self._leave()
-
-    def reject(self, head: bytes, body: bytes, status: int) -> None:
-        """``connect`` turned the client away."""
-        self._site.runtime.emit(HandshakeRefused(status, "rejected by connect", str(self.address)))
-        self.wire.write(head)
-        self.wire.write(body)
-        self._leave()
-
-    def crashed(self, error: BaseException) -> None:
-        """User code raised: a refusal of its own is for the client, anything else for the log alone."""
-        if isinstance(error, HandshakeError):
-            self.refuse(error)
-        else:
-            self.report(error)
-            self.refuse(HandshakeError(500, "internal server error"))
-
-    def cut_short(self) -> None:
-        """A body that was begun can't be finished: cut the connection, so that the client sees it."""
-        if self.wire is None:
-            return
-        if self.overdue and self._reader.head is not None:
-            self._site.runtime.emit(ResponseCut(self._reader.head.path, str(self.address), self.overdue))
-        self.wire.abort()
-
-    def report(self, error: BaseException) -> None:
-        """Tell the log what user code raised."""
-        path = self._reader.head.path if self._reader.head is not None else ""
-        self._site.runtime.emit(HandlerCrashed(path, error))
-
-    def close_if_idle(self) -> None:
-        """The server goes away: take leave unless a request is being answered."""
-        if self._began:
-            return
-        if self._reader.started:
-            self.refuse(HandshakeError(503, "the server is going away", [("Retry-After", "5")]))
-        elif self.wire is not None:
-            # Nothing was said, so there is nothing to linger for: browsers keep such connections for minutes.
-            self.wire.shut()
-
-    def _leave(self) -> None:
-        self._began = self.left = True
-        self._site.runtime.wheel.schedule(self, LINGER)
-        if self.wire is not None:
-            self.wire.close()
-
-    # Work that waits
-
-    def start(self, job: Job) -> None:
-        """Run ``job`` in a worker; meanwhile nothing is read."""
-        self.wire.pause(MAILBOX)
-        self._within("handler_timeout")
-        self._worker = self._site.runtime.workers.start(job)
-
-    def finished(self) -> None:
-        """The job is done."""
-        self._worker = None
 
     def became_websocket(self) -> bytes:
         """The handshake is done, and someone else receives now; returns what came behind the head."""
@@ -348,15 +166,3 @@ class Endpoint(Receiver):
         site.endpoints.discard(self)
         self.wire = None  # type: ignore[assignment]
         return rest
-
-    async def send_piece(self, piece: bytes) -> None:
-        """Send a piece of a body, and wait until the client has taken most of what was sent."""
-        wire = self.wire
-        if wire is None:
-            raise trio.BrokenResourceError("the client has gone")
-        wire.write(piece)
-        self._within("handler_timeout")
-        await trio.lowlevel.checkpoint()
-        while self.wire is not None and wire.buffered > self._site.options.high_water_mark:
-            self._drained = trio.Event()
-            await self._drained.wait()

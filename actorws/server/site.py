@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from actorws.actor.kind import Kind
     from actorws.runtime import Runtime
     from actorws.server.app import Handler
-    from actorws.server.endpoint import Endpoint
+    from actorws.server.reception import Reception
     from actorws.server.router import Router
 
 __all__ = ["Site"]
@@ -31,7 +31,7 @@ class Site:
         self.config = config
         #: Of connections that are not WebSockets (yet).
         self.options = Backpressure()
-        self.endpoints: set[Endpoint] = set()
+        self.endpoints: set[Reception] = set()
         self.draining = False
 
     def drain(self) -> None:

@@ -11,7 +11,7 @@ from trio.testing import wait_all_tasks_blocked
 
 from actorws import App, Response, testing
 from actorws.events import ActorStarted, HandlerCrashed
-from actorws.server.endpoint import LINGER
+from actorws.server.reception import LINGER
 from tests.support.serving import Echo, Server, serving
 from tests.support.wire import connect, handshake
 

@@ -16,7 +16,7 @@ import trustme
 
 from actorws import App, Shutdown, events, open_runtime, serve
 from actorws.config import ServerConfig
-from actorws.server import endpoint
+from actorws.server import reception
 from actorws.server.http import Response
 from actorws.server.site import Site
 from actorws.server.stream_listener import serve_stream
@@ -255,7 +255,7 @@ async def test_a_client_that_was_told_to_leave_can_not_stay_by_what_it_sends(
     server_tls: ssl.SSLContext, client_tls: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It takes nothing of a long answer, and the deadline is not for what it says."""
-    monkeypatch.setattr(endpoint, "LINGER", 0.1)
+    monkeypatch.setattr(reception, "LINGER", 0.1)
     app = App()
     app.http("/", lambda request: bytes(15_000_000))
     async with serving(app, tls=server_tls, keep_alive_timeout=0.5) as server, secure(server, client_tls) as client:

@@ -57,8 +57,8 @@ async def test_a_wall_clock_that_jumps_makes_no_difference(start_target: Callabl
     (tmp_path / "sitecustomize.py").write_text(FAKED)
     target = start_target("tests.servers.product:app", prefix=["env", f"PYTHONPATH={tmp_path}"])
     async with target.unharmed(log_lines=4), AsyncExitStack() as stack:
-        crowd = [await stack.enter_async_context(open_client(target.port, "/watched")) for _ in range(50)]
         began = trio.current_time()
+        crowd = [await stack.enter_async_context(open_client(target.port, "/watched")) for _ in range(50)]
         years = set()
         async with connect(target.port) as client:
             for _ in range(20):

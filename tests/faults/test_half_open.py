@@ -37,8 +37,8 @@ def pull_the_cable(client: Client) -> None:
 
 
 async def test_a_client_that_never_answers_a_ping_is_told_and_dropped(impatient: Target) -> None:
+    began = trio.current_time()
     async with impatient.unharmed(), attacker(impatient.port, "/idle") as client:
-        began = trio.current_time()
         assert await client.frame() == (PING, b"")
         assert PING_AFTER - EARLY < trio.current_time() - began < LATE
         await impatient.answers()

@@ -13,7 +13,9 @@ import trio
 from tests.support.faults import Target
 from tests.support.wire import CLOSE, SECONDS, TEXT, Client, connect, frame, handshake, open_client
 
-DRAIN = 2.0
+DRAIN = 3.0
+#: What a busy machine may add, to the end of the process as well.
+LATE = 4.0
 GOING_AWAY, SERVICE_RESTART = 1001, 1012
 
 Start = Callable[..., Target]
@@ -87,7 +89,7 @@ async def test_sigterm_in_the_middle_of_everything(product: Target) -> None:
             await trio.open_tcp_stream("127.0.0.1", product.port)
         # The slow one reads nothing to the end.
         status, log = await exited(product)
-        assert trio.current_time() - began < DRAIN + 1.5
+        assert trio.current_time() - began < DRAIN + LATE
     assert status == 0
     assert "Traceback" not in log
     assert len(re.findall(r"^/leaving terminated Shutdown\(\)$", log, re.MULTILINE)) == 11
@@ -117,7 +119,7 @@ async def test_a_second_signal_ends_at_once(start_target: Start, second: signal.
         began = trio.current_time()
         product.process.process.send_signal(second)
         status, log = await exited(product)
-        assert trio.current_time() - began < 2
+        assert trio.current_time() - began < 10
     assert status == 1
     assert "hang terminated Shutdown()" in log
 
@@ -138,7 +140,7 @@ async def test_a_large_crowd_is_told_one_after_the_other(product: Target) -> Non
             await trio.lowlevel.checkpoint()
             product.process.process.send_signal(signal.SIGTERM)
         # 500 a second, or quicker if there are more: see `Supervisor.drain`.
-        assert max(times) - min(times) > 0.2 * DRAIN
+        assert max(times) - min(times) > 0.13 * DRAIN
         assert (await exited(product))[0] == 0
 
 

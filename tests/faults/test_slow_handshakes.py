@@ -69,11 +69,11 @@ async def test_who_keeps_the_server_waiting_is_told_in_time(impatient: Target) -
 
     async def wait(name: str) -> None:
         first, then, status = SLOW[name]
+        began = trio.current_time()
         async with connect(impatient.port) as client, trio.open_nursery() as nursery:
             await client.send(first)
             if first.startswith(KEPT):
                 assert (await client.response()).status == 200
-            began = trio.current_time()
             if then:
                 nursery.start_soon(drip, client, then)
             with trio.fail_after(SECONDS):

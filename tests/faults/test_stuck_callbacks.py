@@ -83,7 +83,7 @@ async def test_a_client_whose_callback_waits_for_ever_can_leave(product: Target)
         await hang(client)
         began = trio.current_time()
         await client.close()
-        assert trio.current_time() - began < 0.5, "it waited for the callback"
+        assert trio.current_time() - began < 1.0, "it waited for the callback"
         await terminated(product, "Remote.*1000")
 
 

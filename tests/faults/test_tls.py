@@ -93,8 +93,8 @@ async def test_who_stalls_is_cut_off_in_time(serve_tls: Callable[..., Target]) -
     hello = hello_to(target)
 
     async def stall(data: bytes) -> None:
+        began = trio.current_time()
         async with connect(target.port) as client:
-            began = trio.current_time()
             await client.send(data)
             assert b"HTTP" not in await client.rest()
             assert PATIENCE * 0.9 <= trio.current_time() - began <= PATIENCE + LATE

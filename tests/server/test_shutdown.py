@@ -70,7 +70,7 @@ async def test_a_signal_ends_everybody_in_good_order(start_server: Start, number
         assert await kept.rest() == b""
         status, log = await ended(process)
         assert status == 0
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 10
     assert log.count("terminated Shutdown()") == 22
 
 
@@ -106,7 +106,7 @@ async def test_a_second_signal_ends_at_once(start_server: Start) -> None:
         process.process.send_signal(signal.SIGTERM)
         status, log = await ended(process)
         assert status == 1
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 10
     assert log.count("terminating") == 3, "also that of the actor whose callback hung"
 
 
@@ -158,7 +158,7 @@ async def test_the_drain_is_over_in_its_time_although_terminate_hangs() -> None:
         await client.echo("hello")
         server.served.shut_down()
         assert await client.closed() == (1001, "")
-    assert trio.current_time() - began < 2
+    assert trio.current_time() - began < 4
     assert len(server.all(events.TerminateFailed)) == 1
 
 
@@ -174,7 +174,7 @@ async def test_the_drain_is_over_in_its_time_although_a_callback_hangs() -> None
         assert await client.message() == "handling"
         server.served.shut_down()
         assert await client.closed() == (1001, "")
-    assert trio.current_time() - began < 2
+    assert trio.current_time() - began < 4
     assert len(server.all(events.ActorEnded)) == 1
 
 
@@ -184,7 +184,7 @@ async def test_whoever_keeps_its_side_open_is_cut_in_time() -> None:
         server.served.shut_down()
         await server.until(lambda: bool(server.all(events.ActorEnded)))
         assert await client.frame() == (CLOSE, b"\x03\xe9")
-    assert trio.current_time() - began < 2
+    assert trio.current_time() - began < 4
 
 
 async def test_a_request_that_is_being_answered_is_answered_to_its_end() -> None:
@@ -357,4 +357,4 @@ async def test_connections_on_which_nothing_is_being_said_do_not_hold_up_the_end
         began = trio.current_time()
         server.served.shut_down()
         await server.no_wires()
-        assert trio.current_time() - began < 2
+        assert trio.current_time() - began < 4

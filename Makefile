@@ -6,6 +6,7 @@
 #   HOST=127.0.0.1 PORT=8000 where the demo listens
 #   SECONDS=300 CLIENTS=100  how long a soak takes, and how many clients there are at a time
 #   SEED=17                  what they do; by default something else each time
+#   MESSAGES=1000000         for make chaos: instead of faults for SECONDS, so many messages between nodes, with kills
 #   TARGET=head              what is fuzzed, for SECONDS; by default everything, for 60 seconds each
 #   ROUNDS=3                 how often Autobahn's testsuite is run
 #   AUTOBAHN_HOME=.autobahn  where it is kept, AUTOBAHN_PYTHON= the CPython 2.7 that it runs on
@@ -22,7 +23,7 @@ SERVE_CHAT = $(PY) -m actorws serve examples.chat:app --host $(HOST) --port $(PO
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test autobahn coverage untraced soak fuzz tests lint format types clean demo-ready ready
+.PHONY: help demo test autobahn coverage untraced soak chaos fuzz tests lint format types clean demo-ready ready
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
@@ -33,6 +34,7 @@ demo: demo-ready ## Serve the chat page (PORT=8000); Ctrl-C ends it
 
 test: ready ## Run the whole suite (ARGS="-k chat")
 	@.ci/prepare chromium
+	@.ci/prepare redis
 	@.ci/prepare autobahn $(VENV)
 	@$(PY) -m pytest $(ARGS)
 
@@ -40,12 +42,15 @@ autobahn: ready ## Run Autobahn's testsuite (ARGS="6.4 12-13 --messages 1000")
 	@.ci/prepare autobahn $(VENV)
 	@$(PY) -m tests.autobahn --rounds $(ROUNDS) $(ARGS)
 
-# Not run under coverage: what judges times and memory, which a tracer changes, and what drives other programs for long.
-UNTRACED = $(addprefix tests/,autobahn benchmarks faults fuzz robustness soak)
+# Not run under coverage: what judges times and memory, which a tracer changes, and what drives other programs, or an
+# oracle, for long.
+UNTRACED = $(addprefix tests/,autobahn benchmarks chaos cluster/faults cluster/test_end_to_end.py examples faults fuzz \
+	protocol/test_codec_oracle.py robustness soak)
 # What has to be covered branch by branch; of the rest a few lines may be missing.
 COVERED = actorws/protocol/*,actorws/actor/*,actorws/registry/*
 
 coverage: ready ## Run the suite under coverage: 100 % of the core, 95 % in all
+	@.ci/prepare redis
 	@$(PY) -m coverage erase
 	@$(PY) -m coverage run -m pytest $(addprefix --ignore=,tests/browser $(UNTRACED)) $(ARGS)
 	@$(PY) -m coverage combine --quiet
@@ -58,6 +63,11 @@ untraced: ready # What `coverage` leaves out, without the browser.
 
 soak: ready ## Good and bad clients for minutes, then nothing may be left (SECONDS=300)
 	@$(PY) -m tests.soak --seconds $(SECONDS) --clients $(CLIENTS) $(if $(SEED),--seed $(SEED)) $(ARGS)
+
+chaos: SECONDS = 120
+chaos: ready ## A cluster under faults; nothing may be lost unseen (SECONDS=120, or MESSAGES=1000000)
+	@.ci/prepare redis
+	@$(PY) -m tests.chaos --seconds $(SECONDS) $(if $(MESSAGES),--messages $(MESSAGES)) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 fuzz: SECONDS = 60
 fuzz: ready ## Fuzz the parsers, guided by coverage (SECONDS=60 each, TARGET=head)

@@ -4,10 +4,11 @@ Subclass ``Websocket``, return ``(state, frames)`` from its callbacks, send to a
 
 The map, lowest layer first; a layer imports only those above it in this list:
 
-- vocabulary: ``frames``, ``reasons``, ``exceptions``, ``config``, ``behaviour``, ``events``, ``conn``
+- vocabulary: ``frames``, ``reasons``, ``exceptions``, ``config``, ``behaviour``, ``events``, ``notices``, ``conn``
 - ``observability``: subscribers to events, which know nothing but the vocabulary
 - ``protocol``: bytes to frames and back, the HTTP head, the handshake; no I/O
 - ``actor``: a connection's state and callbacks, its mailbox, the run queue between actors, timers, the supervisor
+- ``cluster``: engines that carry names and messages between nodes, and the form in which they travel
 - ``registry``: unique names and groups
 - ``runtime``: what all connections of a process share
 - ``transports``: the life of a WebSocket between a wire and an actor; no I/O
@@ -16,8 +17,9 @@ The map, lowest layer first; a layer imports only those above it in this list:
 - ``testing``: behaviours driven in memory
 - ``cli``: the command line
 
-This module is the only public door besides ``actorws.config``, ``actorws.events``, ``actorws.testing`` and, for
-subscribers to events, ``actorws.observability.logs`` and ``actorws.observability.metrics``.
+This module is the only public door besides ``actorws.config``, ``actorws.events``, ``actorws.testing``, for subscribers
+to events ``actorws.observability.logs`` and ``actorws.observability.metrics``, and for authors of engines
+``actorws.cluster.engine``.
 """
 
 from actorws.actor.timers import Timer
@@ -39,8 +41,10 @@ from actorws.exceptions import (
 )
 from actorws.frames import Close, CloseCode, Frame, Frames, Ping, Pong
 from actorws.reasons import Error, Expired, Normal, Overflow, Reason, Remote, Replaced, Shutdown, Stop, Timeout
-from actorws.registry.group import Group, Member
-from actorws.registry.unique import ActorRef, Unique
+from actorws.registry.census import Member
+from actorws.registry.group import Group
+from actorws.registry.refs import ActorRef
+from actorws.registry.unique import Unique
 from actorws.runtime import Runtime, open_runtime
 from actorws.server.app import App
 from actorws.server.http import Request, Response

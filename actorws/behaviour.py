@@ -8,8 +8,8 @@ Must not know how callbacks are scheduled.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
 from attrs import field, frozen
 
@@ -74,6 +74,17 @@ class Websocket:
 
     close_codes: ClassVar[Mapping[type[BaseException], int]] = {}
     """Close codes for exceptions of callbacks, by type; the nearest base class counts. Default 1011."""
+
+    messages: ClassVar[Sequence[type]] = ()
+    """Classes (dataclasses, attrs classes, ``msgspec.Struct``) whose instances this class sends to other actors or
+    gets from them, beside ``None bool int float str bytes list tuple dict``, aware ``datetime``."""
+
+    receive_gaps: ClassVar[bool] = False
+    """Whether ``handle_server_message`` gets a ``Gap`` after messages from other nodes may have been lost."""
+
+    on_lease_lost: ClassVar[Literal["end", "inform"]] = "end"
+    """What happens to an actor whose unique name may be another's, because this node lost the cluster's engine for too
+    long: it ends with ``LeaseLost``, or its ``handle_server_message`` gets ``NameLost``."""
 
     options: ClassVar[Mapping[str, Any]] = {}
     """Options (see ``actorws.config``) of every route that serves this class; those given to the route win."""

@@ -75,6 +75,11 @@ class Conn:
         self.subprotocol: str | None = None
         """The subprotocol agreed on, if any."""
 
+    @property
+    def number(self) -> int:
+        """Tells the connection from all others of its runtime, now and later."""
+        return self._serial
+
     # The request
 
     @property
@@ -168,13 +173,18 @@ class Conn:
         """Take a unique name. Again by the same actor: nothing happens.
 
         ``on_conflict="takeover"`` ends the actor that has the name with ``Replaced`` and close code 4500;
-        ``"reject"`` raises ``NameTaken``. Raises ``ConnectionEnded`` after the end, ``ValueError`` for a bad name.
+        ``"reject"`` raises ``NameTaken`` (after a quarter of a second if it is on another node). Raises
+        ``ConnectionEnded`` after the end, ``ValueError`` for a bad name, and in a cluster ``EngineUnavailable``.
         """
         await self.runtime.unique.register(name, self._running(), on_conflict)
 
     def register_nowait(self, name: str, on_conflict: OnConflict = "reject") -> None:
         """As ``register``, without waiting."""
         self.runtime.unique.register_nowait(name, self._running(), on_conflict)
+
+    def fence(self, name: str) -> int | None:
+        """See ``Unique.fence``."""
+        return self.runtime.unique.fence(name, self._actor)
 
     async def unregister(self, name: str) -> bool:
         """Give a unique name back. False if the actor doesn't have it."""

@@ -17,6 +17,7 @@ from attrs import field, frozen
 from actorws.reasons import Timeout
 
 if TYPE_CHECKING:
+    from actorws.cluster.engine import NodeInfo
     from actorws.conn import Conn
     from actorws.reasons import Reason
 
@@ -36,8 +37,12 @@ __all__ = [
     "HandshakeRefused",
     "HandshakeTimedOut",
     "KeepAliveTimedOut",
+    "LinkLost",
     "ListenerStarted",
     "MailboxFull",
+    "MessageMalformed",
+    "NodeJoined",
+    "NodeLeft",
     "OutputFull",
     "ProtocolViolated",
     "RateLimited",
@@ -280,3 +285,33 @@ class BackgroundCrashed(Event):
 
     name: str
     exception: BaseException = field(eq=False)
+
+
+@frozen
+class NodeJoined(Event):
+    """Another node has come into the cluster."""
+
+    node: NodeInfo
+
+
+@frozen
+class NodeLeft(Event):
+    """Another node has gone, in order or not."""
+
+    node: NodeInfo
+
+
+@frozen
+class LinkLost(Event):
+    """Messages from other nodes may have been lost; the link to the cluster's engine is there again."""
+
+    seconds: float
+    """How long they may have been lost, at most."""
+    reason: str
+
+
+@frozen
+class MessageMalformed(Event):
+    """Another node sent what can't be read; it was dropped."""
+
+    reason: str

@@ -9,7 +9,12 @@
     |   +-- ConfigError (ValueError)       an option that doesn't exist or a value out of range
     |   +-- NameTaken                      a unique name that another actor has
     |   +-- ConnectionEnded                registering or joining for a connection that has ended
+    |   +-- UnsendableMessage (TypeError)  a message of a type that can't be sent to other actors
+    |   +-- MessageTooLarge (ValueError)   a message that is larger than may be sent to other nodes
     |   +-- AppNotFound                    ``module:attribute`` of the command line leads nowhere
+    +-- EngineError                    the cluster's: what carries messages between nodes
+    |   +-- EngineUnavailable              can't be reached now; whether it was done may be unknown
+    |   +-- MalformedMessage               another node sent what can't be read
     +-- PeerError                      the peer's: what came over the wire
         +-- ProtocolError                  can be told with a close code
         +-- HandshakeError                 can be told with an HTTP status
@@ -27,11 +32,16 @@ __all__ = [
     "BehaviourError",
     "ConfigError",
     "ConnectionEnded",
+    "EngineError",
+    "EngineUnavailable",
     "HandshakeError",
     "InvalidReturn",
+    "MalformedMessage",
+    "MessageTooLarge",
     "NameTaken",
     "PeerError",
     "ProtocolError",
+    "UnsendableMessage",
     "UsageError",
 ]
 
@@ -68,8 +78,28 @@ class ConnectionEnded(UsageError):
     """The connection has ended, so it can't hold a name or be a member of a group."""
 
 
+class UnsendableMessage(UsageError, TypeError):
+    """A message is of a type that can't be sent to other actors: it would not arrive as what it is."""
+
+
+class MessageTooLarge(UsageError, ValueError):
+    """A message is larger than may be sent to other nodes."""
+
+
 class AppNotFound(UsageError):
     """``module:attribute`` doesn't lead to an ``App`` or a ``Websocket`` subclass."""
+
+
+class EngineError(ActorwsError):
+    """What carries messages between the nodes of a cluster failed."""
+
+
+class EngineUnavailable(EngineError):
+    """The cluster's engine can't be reached now. Whether the call was carried out is unknown if it was under way."""
+
+
+class MalformedMessage(EngineError):
+    """What came from another node can't be read; it was dropped."""
 
 
 class PeerError(ActorwsError):

@@ -15,6 +15,7 @@ Shutdown    open, being closed                              1001                
 Replaced    open, being closed                              4500                 info
 Expired     gone long ago                                   none                 info
 Overflow    open, being closed                              1013, 1008 for rate  warning
+LeaseLost   open, being closed                              1012                 warning
 =========== =============================================== ==================== ===========
 """
 
@@ -27,7 +28,19 @@ from attrs import field, frozen
 
 from actorws.frames import CloseCode
 
-__all__ = ["Error", "Expired", "Normal", "Overflow", "Reason", "Remote", "Replaced", "Shutdown", "Stop", "Timeout"]
+__all__ = [
+    "Error",
+    "Expired",
+    "LeaseLost",
+    "Normal",
+    "Overflow",
+    "Reason",
+    "Remote",
+    "Replaced",
+    "Shutdown",
+    "Stop",
+    "Timeout",
+]
 
 
 @frozen
@@ -92,7 +105,15 @@ class Overflow:
     """Which one; ``rate``: what the client may send in a second."""
 
 
-Reason: TypeAlias = Normal | Stop | Timeout | Remote | Error | Shutdown | Replaced | Expired | Overflow
+@frozen
+class LeaseLost:
+    """This node could not renew its lease at the cluster's engine: the actor's unique names may be others' by now."""
+
+    name: str = ""
+    """One of its names."""
+
+
+Reason: TypeAlias = Normal | Stop | Timeout | Remote | Error | Shutdown | Replaced | Expired | Overflow | LeaseLost
 
 
 @frozen
@@ -117,4 +138,5 @@ RULES: dict[type, ReasonRules] = {
     Replaced: ReasonRules(CloseCode.REPLACED, logging.INFO),
     Expired: ReasonRules(CloseCode.GOING_AWAY, logging.INFO),
     Overflow: ReasonRules(CloseCode.TRY_AGAIN_LATER, logging.WARNING),
+    LeaseLost: ReasonRules(CloseCode.SERVICE_RESTART, logging.WARNING),
 }

@@ -7,7 +7,7 @@ know sockets, transports or servers.
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from itertools import count
 
@@ -19,32 +19,54 @@ from actorws.actor.scheduler import BUDGET, Scheduler
 from actorws.actor.supervisor import Supervisor
 from actorws.actor.timers import Wheel
 from actorws.actor.workers import Workers
-from actorws.events import BackgroundCrashed, Event
+from actorws.cluster.engine import Engine, NodeInfo
+from actorws.cluster.local import LocalEngine
+from actorws.cluster.messages import Messages
+from actorws.events import BackgroundCrashed, Event, LinkLost
+from actorws.exceptions import EngineUnavailable
+from actorws.notices import Gap, NameLost
 from actorws.observability.logs import log_events
 from actorws.observability.subscribers import Subscribers, to_all
-from actorws.reasons import Replaced
+from actorws.reasons import LeaseLost, Replaced
+from actorws.registry.arrivals import Arrivals
+from actorws.registry.courier import Courier
 from actorws.registry.group import Group
 from actorws.registry.unique import Unique
 
 __all__ = ["Runtime", "open_runtime"]
 
+#: Seconds in which the engine must be reached at the start. (Later it may be away for as long as it likes.)
+START_PATIENCE = 10.0
+
 
 class Runtime:
     """What actors live in. Made by ``serve`` (or ``open_runtime``); reach it as ``conn.runtime``."""
 
-    def __init__(self, nursery: trio.Nursery, on_event: Subscribers | None = None) -> None:
-        self.id: str = secrets.token_hex(4)
+    def __init__(
+        self,
+        nursery: trio.Nursery,
+        on_event: Subscribers | None = None,
+        *,
+        engine: Engine | None = None,
+        messages: Messages | None = None,
+    ) -> None:
+        self.engine: Engine = engine or LocalEngine(node_id=secrets.token_hex(4))
+        """What carries names and messages to other nodes, if there are any."""
+        self.id: str = self.engine.node_id
         """Tells this runtime from every other; the first part of its connections' ids."""
         self._on_event = log_events() if on_event is None else to_all(on_event)
         self._serials = count(1)
-        self.scheduler = Scheduler(self.emit)
+        self.scheduler = Scheduler(self.emit, self.engine.check_lease, self.engine.flush)
         self.workers = Workers(nursery, self.emit)
         self.supervisor = Supervisor(self.emit)
         self.wheel = Wheel(trio.current_time)
-        self.unique: Unique = Unique(self.scheduler, self._take_over)
+        courier = Courier(self.scheduler, self.engine, messages)
+        self._courier = courier
+        self.unique: Unique = Unique(courier, self._take_over)
         """Names that one actor each has."""
-        self.group: Group = Group(self.scheduler)
+        self.group: Group = Group(courier)
         """Names that many actors share."""
+        self._arrivals = Arrivals(courier, self.unique, self.group, self.emit, self._lost, self._gap)
         #: Whether there is no time left for a ``terminate`` that has to wait.
         self.hurried = False
         #: The shields of ``async def terminate`` callbacks that run now.
@@ -72,6 +94,11 @@ class Runtime:
             self.unique.forget(actor)
         if actor.groups:
             self.group.forget(actor)
+        self._courier.forget(actor)
+
+    def nodes(self) -> tuple[NodeInfo, ...]:
+        """The nodes of the cluster as last heard of, this one first."""
+        return self.engine.nodes()
 
     # Wires, so that a shutdown can wait for their leave
 
@@ -101,6 +128,27 @@ class Runtime:
         # Through the run queue: the new owner's callback may be on the stack.
         self.scheduler.post_end(actor, Replaced(name))
 
+    # What the engine has to tell, from its own tasks: no callback is on the stack
+
+    def _lost(self, actor: Actor, name: str, why: str) -> None:
+        if why == "taken":
+            actor.stop(Replaced(name))
+        elif actor.kind.behaviour.on_lease_lost == "inform":
+            self.scheduler.post_message(actor, NameLost(name))
+        else:
+            actor.stop(LeaseLost(name))
+        self.scheduler.wake()
+
+    def _gap(self, gap: Gap) -> None:
+        self.emit(LinkLost(gap.seconds, gap.reason))
+        for actor in self.supervisor:
+            if actor.kind.behaviour.receive_gaps and not actor.has_ended:
+                self.scheduler.post_message(actor, gap)  # type: ignore[arg-type]  # every Life is an Actor
+
+    async def run_engine(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Run the engine. Never returns; cancel it. ``task_status`` is told when it is reached for the first time."""
+        await self.engine.run(self._arrivals, task_status=task_status)
+
     async def run(self) -> None:
         """Run the scheduler and the timers. Never returns; cancel it."""
         async with trio.open_nursery() as nursery:
@@ -114,6 +162,7 @@ class Runtime:
         while True:
             with trio.CancelScope(deadline=self.wheel.next_deadline()) as self._alarm:
                 await trio.sleep_forever()
+            self.engine.check_lease()
             try:
                 self.wheel.advance(trio.current_time(), BUDGET)
             except ExceptionGroup as error:
@@ -124,15 +173,26 @@ class Runtime:
 
 
 @asynccontextmanager
-async def open_runtime(on_event: Subscribers | None = None) -> AsyncIterator[Runtime]:
+async def open_runtime(
+    on_event: Subscribers | None = None,
+    *,
+    engine: Engine | None = None,
+    messages: Iterable[type | tuple[type, str]] | None = (),
+) -> AsyncIterator[Runtime]:
     """A runtime without a server, for as long as the block lasts; at its end every actor is cut.
+
+    ``engine`` connects it with other nodes (default: it is alone); it must be reached within ``START_PATIENCE``
+    seconds, else ``EngineUnavailable``. ``messages`` are the classes whose instances actors send each other, beside the
+    plain types (see ``actorws.cluster.messages``); ``None``, without other nodes: whatever they like, as it is.
 
     ``on_event``, or each if it is a list, is called with each event, synchronously. Default: they are logged, see
     ``actorws.observability``. Raises ``ConfigError`` for what can't be called.
     """
+    codec = None if messages is None else Messages(messages)
     async with trio.open_nursery() as nursery:
-        runtime = Runtime(nursery, on_event)
+        runtime = Runtime(nursery, on_event, engine=engine, messages=codec)
         nursery.start_soon(runtime.run)
+        await _start_engine(nursery, runtime)
         try:
             yield runtime
         finally:
@@ -142,3 +202,11 @@ async def open_runtime(on_event: Subscribers | None = None) -> AsyncIterator[Run
                 # Bounded: every terminate has its deadline.
                 await runtime.supervisor.wait_empty()
             nursery.cancel_scope.cancel()
+
+
+async def _start_engine(nursery: trio.Nursery, runtime: Runtime) -> None:
+    with trio.move_on_after(START_PATIENCE) as scope:
+        await nursery.start(runtime.run_engine)
+    if scope.cancelled_caught:
+        why = "" if runtime.engine.trouble is None else f": {runtime.engine.trouble}"
+        raise EngineUnavailable(f"the cluster's engine was not reached within {START_PATIENCE:g} s{why}")

@@ -28,7 +28,7 @@ PROJECT = Path(__file__).resolve().parent.parent
 START_SECONDS, STOP_SECONDS = 60, 30
 
 #: Beginnings of the reasons for which a test may be skipped in CI.
-EXPECTED_SKIPS = ("needs kqueue", "judges time")
+EXPECTED_SKIPS = ("needs kqueue", "needs network namespaces", "judges time")
 
 
 def refuse_skip(report: Any) -> None:

@@ -8,7 +8,15 @@ import re
 import pytest
 
 from actorws import exceptions
-from actorws.exceptions import ActorwsError, HandshakeError, NameTaken, PeerError, ProtocolError, UsageError
+from actorws.exceptions import (
+    ActorwsError,
+    EngineError,
+    HandshakeError,
+    NameTaken,
+    PeerError,
+    ProtocolError,
+    UsageError,
+)
 
 CLASSES = [kind for _, kind in inspect.getmembers(exceptions, inspect.isclass) if issubclass(kind, Exception)]
 
@@ -18,9 +26,9 @@ def test_every_exception_is_exported_and_of_actorws() -> None:
     assert all(issubclass(kind, ActorwsError) for kind in CLASSES)
 
 
-def test_every_exception_is_the_callers_fault_or_the_peers_and_never_both() -> None:
+def test_every_exception_is_the_callers_fault_the_peers_or_the_engines_and_one_alone() -> None:
     for kind in set(CLASSES) - {ActorwsError}:
-        assert issubclass(kind, UsageError) != issubclass(kind, PeerError), kind
+        assert sum(issubclass(kind, whose) for whose in (UsageError, PeerError, EngineError)) == 1, kind
 
 
 def test_the_tree_in_the_docstring_is_the_tree_in_the_code() -> None:

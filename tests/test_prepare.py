@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -72,8 +73,22 @@ def test_a_command_that_fails_leaves_nothing_that_looks_complete(tmp_path):
     assert not list(venv.glob(".made-from*"))
 
 
+def test_a_machine_that_can_not_install_a_server_is_told_what_that_costs(tmp_path):
+    """Nothing on PATH, and no apt-get either: everything else can still be tested, so it is no failure."""
+    for name in ("sh", "dirname", "id"):
+        (tmp_path / name).symlink_to(shutil.which(name) or "")
+    done = subprocess.run(
+        [".ci/prepare", "redis"], cwd=PROJECT, env={"PATH": str(tmp_path)}, capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stdout) == (0, "")
+    assert done.stderr.splitlines() == [
+        "actorws: no redis-server: tests of the cluster are skipped; as root: apt-get install redis-server",
+        "actorws: no iproute2: tests with networks of their own are skipped; as root: apt-get install iproute2",
+    ]
+
+
 def test_make_alone_lists_every_target_that_is_meant_for_people():
     environment = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL")}
     listed = subprocess.run(["make"], cwd=PROJECT, env=environment, capture_output=True, text=True, check=True).stdout
-    targets = ["help", "demo", "test", "autobahn", "coverage", "soak", "fuzz", "lint", "format", "types", "clean"]
-    assert [line.split()[1] for line in listed.splitlines()] == targets
+    targets = "help demo test autobahn coverage soak chaos fuzz lint format types clean"
+    assert [line.split()[1] for line in listed.splitlines()] == targets.split()

@@ -63,6 +63,8 @@ class Kind:
         self.behaviour = instance
         self.name = type(instance).__name__
         _check_close_codes(instance)
+        if instance.on_lease_lost not in ("end", "inform"):
+            raise BehaviourError(f"{self.name}.on_lease_lost must be 'end' or 'inform', not {instance.on_lease_lost!r}")
         self.config = (config or Config()).replace(**{**instance.options, **options})
         limits = self.config.limits
         self.decoder_rules = DecoderRules(

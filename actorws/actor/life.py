@@ -136,8 +136,7 @@ class Life:
 
     def _let_go(self) -> None:
         """Names, memberships and timers are gone before anyone can see that the actor is."""
-        if self.names or self.groups:
-            self.conn.runtime.forget(self)
+        self.conn.runtime.forget(self)
         if self.timers:
             cancel_timers(self)
 

@@ -32,6 +32,10 @@ class Flushable(Protocol):
         """Write what is pending; never raises, never waits."""
 
 
+def _nothing() -> None:
+    pass
+
+
 def _flush_each(wires: Sequence[Flushable]) -> None:
     for wire in wires:
         wire.flush()
@@ -40,10 +44,16 @@ def _flush_each(wires: Sequence[Flushable]) -> None:
 class Scheduler:
     """The run queue and the wires with output."""
 
-    __slots__ = ("_parked", "_woken", "dirty", "queue", "ticking")
+    __slots__ = ("_parked", "_woken", "before_delivery", "before_tick", "dirty", "queue", "ticking")
 
-    def __init__(self, emit: Emit) -> None:
+    def __init__(
+        self, emit: Emit, before_tick: Callable[[], None] = _nothing, before_delivery: Callable[[], None] = _nothing
+    ) -> None:
         self.queue = RunQueue(emit)
+        #: Called before each tick of the scheduler's own.
+        self.before_tick = before_tick
+        #: Called before what waits is delivered: what leaves for elsewhere should not have to wait for that.
+        self.before_delivery = before_delivery
         #: Wires with pending output; whoever adds one outside of a tick calls ``wake``.
         self.dirty: list[Flushable] = []
         #: Whether a driver is in the middle of a tick, at whose end everything is seen to.
@@ -72,6 +82,7 @@ class Scheduler:
         """
         queue = self.queue
         if queue:
+            self.before_delivery()
             queue.drain(BUDGET)
         dirty = self.dirty
         while dirty:
@@ -93,6 +104,7 @@ class Scheduler:
             if not self._woken:
                 await self._park()
             self._woken = False
+            self.before_tick()
             self.ticking = True
             try:
                 self._woken = self.settle()

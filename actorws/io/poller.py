@@ -116,7 +116,7 @@ class Poller:
     @trio.lowlevel.enable_ki_protection
     async def run(self) -> None:
         """Serve until cancelled; then reset every connection that is left."""
-        scheduler, poll = self._runtime.scheduler, self._readiness.poll
+        scheduler, engine, poll = self._runtime.scheduler, self._runtime.engine, self._readiness.poll
         clock = trio.lowlevel.current_clock().current_time
         keep_freed_memory()
         turn_ends = 0.0
@@ -126,6 +126,9 @@ class Poller:
                 if events or self._again:
                     scheduler.ticking = True
                     self.tick_began = clock()
+                    if self.tick_began >= engine.lease_ends:
+                        # This process may have been frozen: nobody may act for a name that is another's by now.
+                        engine.check_lease()
                     try:
                         self._tick(events)
                         more = scheduler.settle(flush_all)

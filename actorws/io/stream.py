@@ -145,6 +145,7 @@ class StreamWire(Wire):
         receiver = self.receiver
         if receiver is None:
             return
+        self.runtime.engine.check_lease()
         try:
             if self._eof:
                 receiver.ended(None)

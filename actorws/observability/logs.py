@@ -8,6 +8,9 @@ event                                 level     its line
 ===================================== ========= ===================================================
 ListenerStarted, ServerDraining       info      each
 DrainTimedOut                         warning   each
+NodeJoined, NodeLeft                  info      each
+LinkLost                              warning   each
+MessageMalformed                      warning   one a second
 ActorStarted                          debug     each
 ActorEnded                            as the table of ``actorws.reasons`` says, one a second of each
                                       reason above debug; debug where the peer's fault has been told by
@@ -59,6 +62,10 @@ RULES: dict[type[Event], LineRules] = {
     events.ListenerStarted: LineRules(logging.INFO),
     events.ServerDraining: LineRules(logging.INFO),
     events.DrainTimedOut: LineRules(logging.WARNING),
+    events.NodeJoined: LineRules(logging.INFO),
+    events.NodeLeft: LineRules(logging.INFO),
+    events.LinkLost: LineRules(logging.WARNING),
+    events.MessageMalformed: LineRules(logging.WARNING, limited=True),
     events.ActorStarted: LineRules(logging.DEBUG),
     events.ActorEnded: LineRules(logging.INFO),  # and see level_of
     events.KeepAliveTimedOut: LineRules(logging.DEBUG, limited=True),
@@ -167,6 +174,14 @@ def text_of(event: Event) -> str:
             return f"listening on {address}"
         case events.ServerDraining(connections=connections, timeout=timeout):
             return f"shutting down: {connections} connections to end within {timeout:g} s"
+        case events.NodeJoined(node=node):
+            return f"node {node.id} ({_one_line(node.name)}) has joined the cluster"
+        case events.NodeLeft(node=node):
+            return f"node {node.id} ({_one_line(node.name)}) has left the cluster"
+        case events.LinkLost(seconds=seconds, reason=reason):
+            return f"messages from other nodes may have been lost for {seconds:.3g} s: {_one_line(reason)}"
+        case events.MessageMalformed(reason=reason):
+            return _one_line(reason)
         case events.DrainTimedOut(connections=connections):
             return f"the time to shut down is over: {connections} connections without an actor are cut"
         case events.AcceptsPaused(pause=pause, limit=limit):

@@ -10,4 +10,14 @@ Must not know how an actor takes a message, nor how a frame is encoded.
     names that one actor has: register, send
 ``group``
     names that many actors share: join, publish, broadcast
+``census``
+    who is in a group, in all of the cluster
+``broadcasts``
+    what can be sent straight to clients, here and on other nodes
+``refs``
+    addresses of single actors
+``courier``
+    what all of them send with
+``arrivals``
+    what comes from other nodes
 """

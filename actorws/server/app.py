@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from actorws.actor.kind import Kind
 from actorws.behaviour import Websocket
-from actorws.exceptions import UsageError
+from actorws.exceptions import ConfigError, UsageError
 from actorws.server.http import Request
 from actorws.server.router import Router
 from actorws.server.static import StaticFolder
@@ -29,6 +29,7 @@ Background: TypeAlias = Callable[["Runtime"], Awaitable[None]]
 
 H = TypeVar("H", bound=Handler)
 B = TypeVar("B", bound=Background)
+M = TypeVar("M", bound=type)
 
 
 class App:
@@ -40,6 +41,7 @@ class App:
     def __init__(self) -> None:
         self.router: Router[Kind, Handler] = Router()
         self.backgrounds: list[Background] = []
+        self._messages: dict[type, str] = {}
 
     @classmethod
     def of(cls, target: App | type[Websocket] | Websocket) -> App:
@@ -80,6 +82,29 @@ class App:
     def static(self, prefix: str, folder: str | Path, *, index: str = "index.html") -> None:
         """Serve the files below ``folder`` at ``prefix``. Raises ``ValueError`` if there is no such folder."""
         self.router.mount(prefix, StaticFolder(folder, index))
+
+    def message(self, cls: M | None = None, *, tag: str | None = None) -> Any:
+        """Let actors send each other instances of ``cls``: a dataclass, an attrs class or a ``msgspec.Struct``.
+
+        Usable as a decorator. Nodes know it by ``tag`` (default: its name), which has to be the same on all of them.
+        (``Websocket.messages`` does the same from the behaviour's side.) Raises ``ConfigError`` for what is no class.
+        """
+
+        def add(cls: M) -> M:
+            if not isinstance(cls, type):
+                raise ConfigError(f"expected a class of messages, not {cls!r}")
+            self._messages[cls] = tag or cls.__name__
+            return cls
+
+        return add if cls is None else add(cls)
+
+    def message_types(self) -> list[tuple[type, str]]:
+        """The classes that actors of this app may send each other, with their tags."""
+        types = dict(self._messages)
+        kinds = [route.websocket for route in self.router.routes if route.websocket is not None]
+        for cls in (cls for kind in kinds for cls in kind.behaviour.messages):
+            types.setdefault(cls, cls.__name__)
+        return list(types.items())
 
     def background(self, function: B) -> B:
         """Run ``await function(runtime)`` while the server runs; usable as a decorator.

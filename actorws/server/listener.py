@@ -48,10 +48,11 @@ def as_oserror(error: OSError | MemoryError) -> OSError:
     return OSError(errno.ENOMEM, os.strerror(errno.ENOMEM)) if isinstance(error, MemoryError) else error
 
 
-def open_tcp(host: str | None, port: int, backlog: int | None) -> list[_socket.socket]:
+def open_tcp(host: str | None, port: int, backlog: int | None, *, reuse_port: bool = False) -> list[_socket.socket]:
     """Listen on every address of ``host`` (``None``: all of this machine). Port 0: one free port for all of them.
 
-    Raises ``OSError`` with the address in it; nothing is left open then.
+    ``reuse_port``: others of this user may do the same; where the system can (Linux), each gets its share of the
+    connections. Raises ``OSError`` with the address in it; nothing is left open then.
     """
     try:
         found = _socket.getaddrinfo(host, port, type=_socket.SOCK_STREAM, flags=_socket.AI_PASSIVE)
@@ -64,7 +65,7 @@ def open_tcp(host: str | None, port: int, backlog: int | None) -> list[_socket.s
             if sockets and port == 0:
                 address = (address[0], sockets[0].getsockname()[1], *address[2:])
             try:
-                sockets.append(_listen_tcp(family, kind, protocol, address, backlog))
+                sockets.append(_listen_tcp(family, kind, protocol, address, backlog, reuse_port))
             except OSError as error:
                 if error.errno not in ABSENT:
                     raise
@@ -79,7 +80,7 @@ def open_tcp(host: str | None, port: int, backlog: int | None) -> list[_socket.s
 
 
 def _listen_tcp(
-    family: int, kind: int, protocol: int, address: tuple[object, ...], backlog: int | None
+    family: int, kind: int, protocol: int, address: tuple[object, ...], backlog: int | None, reuse_port: bool
 ) -> _socket.socket:
     try:
         socket = _socket.socket(family, kind, protocol)
@@ -88,6 +89,8 @@ def _listen_tcp(
             if os.name == "posix":
                 # A restarted server gets its port back at once. (Elsewhere the option means something else.)
                 socket.setsockopt(_socket.SOL_SOCKET, _socket.SO_REUSEADDR, 1)
+            if reuse_port:
+                socket.setsockopt(_socket.SOL_SOCKET, _socket.SO_REUSEPORT, 1)
             if family == _socket.AF_INET6:
                 socket.setsockopt(_socket.IPPROTO_IPV6, _socket.IPV6_V6ONLY, 1)
             # Inherited by accepted sockets on Linux: output leaves once per tick, so there is nothing to wait for.

@@ -11,11 +11,12 @@ import ssl
 from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import trio
 
 from actorws.behaviour import Websocket
+from actorws.cluster.engine import Engine
 from actorws.frames import CloseCode
 from actorws.observability.subscribers import Subscribers
 from actorws.server.app import App
@@ -35,6 +36,8 @@ def run(
     unix: str | Path | None = None,
     tls: ssl.SSLContext | None = None,
     on_event: Subscribers | None = None,
+    cluster: str | Engine | None = None,
+    messages: Literal["checked", "any"] = "checked",
     **options: Any,
 ) -> None:
     """Serve ``app`` until SIGINT, SIGTERM or SIGHUP; blocks. Arguments and errors are those of ``serve``.
@@ -45,7 +48,19 @@ def run(
     """
 
     signals_seen = trio.run(
-        _run, partial(serve, app, host=host, port=port, unix=unix, tls=tls, on_event=on_event, **options)
+        _run,
+        partial(
+            serve,
+            app,
+            host=host,
+            port=port,
+            unix=unix,
+            tls=tls,
+            on_event=on_event,
+            cluster=cluster,
+            messages=messages,
+            **options,
+        ),
     )
     if signals_seen > 1:
         raise SystemExit(1)

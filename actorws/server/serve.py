@@ -8,36 +8,31 @@ from __future__ import annotations
 
 import socket as _socket
 import ssl
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
-from functools import partial
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import trio
 from attrs import frozen
 
 from actorws.behaviour import Websocket
+from actorws.cluster.engine import Engine
 from actorws.config import ServerConfig
-from actorws.events import ActorCut, BackgroundCrashed, DrainTimedOut, ListenerStarted, ServerDraining
+from actorws.events import BackgroundCrashed, ListenerStarted
 from actorws.exceptions import ConfigError
 from actorws.frames import Close, CloseCode
-from actorws.io import readiness
-from actorws.io.poller import Poller
 from actorws.observability.subscribers import Subscribers
-from actorws.reasons import Shutdown
 from actorws.runtime import Runtime, open_runtime
 from actorws.server.app import App, Background
-from actorws.server.endpoint import Endpoint
+from actorws.server.drivers import listen, open_drivers
 from actorws.server.listener import Listener, identity, open_tcp, open_unix, remove_unix, url_of
+from actorws.server.shutdown import drain, say_goodbye
 from actorws.server.site import Site
 from actorws.server.stream_listener import StreamListener
 from actorws.transports.rates import TokenBucket
 
-__all__ = ["Served", "drain", "run_background", "say_goodbye", "serve"]
-
-#: Turns of other tasks between the last words to clients and the end of the streams they are written to.
-LAST_TURNS = 5
+__all__ = ["Served", "run_background", "serve"]
 
 
 @frozen(eq=False)
@@ -51,6 +46,14 @@ class Served:
     port: int | None
     """Of the first TCP listener."""
     _ending: _Ending
+    _listen: Callable[[_socket.socket], Callable[[], None]]
+
+    def accept_on(self, socket: _socket.socket) -> Callable[[], None]:
+        """Accept on one more listening socket, until what this returns is called; that closes it.
+
+        Not to be begun any more when the shutdown has.
+        """
+        return self._listen(socket)
 
     def shut_down(self, code: int = CloseCode.GOING_AWAY) -> None:
         """Begin the graceful shutdown, at whose end ``serve`` returns. Again: nothing.
@@ -80,6 +83,9 @@ async def serve(
     unix: str | Path | None = None,
     tls: ssl.SSLContext | None = None,
     on_event: Subscribers | None = None,
+    sockets: Sequence[_socket.socket] | None = None,
+    cluster: str | Engine | None = None,
+    messages: Literal["checked", "any"] = "checked",
     task_status: trio.TaskStatus[Served] = trio.TASK_STATUS_IGNORED,
     **options: Any,
 ) -> None:
@@ -87,33 +93,54 @@ async def serve(
 
     ``host`` is a name or address (``None``: every address of this machine), ``port`` 0 takes a free one, ``None`` none;
     ``unix`` is the path of a Unix socket to serve as well. ``tls`` serves TCP with TLS. ``on_event``, or each if
-    it is a list, is called with every event (see ``actorws.events``) instead of having them logged. ``options`` are
-    those of ``ServerConfig``, by name.
+    it is a list, is called with every event (see ``actorws.events``) instead of having them logged. ``sockets`` listen
+    already (non-blocking); they are served, and closed at the end, instead of what ``host``, ``port`` and ``unix`` say.
+    ``cluster`` is the URL of a Redis or Valkey server by which the names and groups of this process and others are one
+    (see ``actorws.cluster``), or an engine; ``messages="any"``, without a cluster, lets actors send each other whatever
+    they like, as it is.
+    ``options`` are those of ``ServerConfig``, by name.
 
     The graceful shutdown stops accepting, tells clients with Close 1001 (or 1012), runs every ``terminate`` and takes
     ``drain_timeout`` at most. Cancellation does the same without waiting for clients; an ``async def terminate`` is
-    still given its ``terminate_timeout``. Raises ``OSError`` for an address that can't be had, ``ConfigError`` for a
-    bad option, ``UsageError`` for a target that can't be served.
+    still given its ``terminate_timeout``. Raises ``EngineUnavailable`` if the cluster can't be
+    reached, ``OSError`` for an address that can't be had, ``ConfigError`` for a bad option, ``UsageError`` for a target
+    that can't be served.
     """
     config = ServerConfig.of(**options)
     app = App.of(app)
+    engine = engine_of(cluster)
+    types = types_of(app, messages, engine)
     ending = _Ending()
-    with _sockets(host, port, unix, config) as sockets:
+    with _sockets(host, port, unix, config) if sockets is None else _closing(sockets) as sockets:
         async with (
-            open_runtime(on_event) as runtime,
-            _drivers(runtime) as (drivers, poller),
+            open_runtime(on_event, engine=engine, messages=types) as runtime,
+            open_drivers(runtime) as (drivers, poller),
             trio.open_nursery() as backgrounds,
         ):
             site = Site(runtime, app.router, config)
             accepts = _accepts(config)
-            listeners = [_listen(socket, site, drivers, poller, _tls_of(socket, tls), accepts) for socket in sockets]
+            listeners: list[Listener | StreamListener] = []
+
+            def accept_on(socket: _socket.socket) -> Callable[[], None]:
+                listener = listen(socket, site, drivers, poller, _tls_of(socket, tls), accepts)
+                listeners.append(listener)
+
+                def close() -> None:
+                    if listener in listeners:
+                        listeners.remove(listener)
+                        listener.close()
+
+                return close
+
+            for socket in sockets:
+                accept_on(socket)
             addresses = tuple(url_of(socket, secure=_tls_of(socket, tls) is not None) for socket in sockets)
             ports = [socket.getsockname()[1] for socket in sockets if _is_tcp(socket)]
             for address in addresses:
                 runtime.emit(ListenerStarted(address))
             for background in app.backgrounds:
                 backgrounds.start_soon(run_background, background, runtime)
-            task_status.started(Served(runtime, addresses, ports[0] if ports else None, ending))
+            task_status.started(Served(runtime, addresses, ports[0] if ports else None, ending, accept_on))
             try:
                 await ending.begun.wait()
                 for listener in listeners:
@@ -129,6 +156,28 @@ async def serve(
 
 
 # Parts of serve
+
+
+def engine_of(cluster: str | Engine | None) -> Engine | None:
+    """The engine for a URL. Raises ``ConfigError`` for a bad one, or if what it needs isn't installed."""
+    if not isinstance(cluster, str):
+        return cluster
+    try:
+        from actorws.cluster.redis import RedisEngine
+    except ModuleNotFoundError as error:
+        raise ConfigError(f"a cluster needs {error.name}: pip install 'actorws[cluster]'") from None
+    return RedisEngine(cluster)
+
+
+def types_of(app: App, messages: str, engine: Engine | None) -> list[tuple[type, str]] | None:
+    """The classes of messages for ``open_runtime``. Raises ``ConfigError`` for a bad word, or "any" in a cluster."""
+    if messages not in ("checked", "any"):
+        raise ConfigError(f"messages must be 'checked' or 'any', not {messages!r}")
+    if messages == "checked":
+        return app.message_types()
+    if engine is not None and not engine.alone:
+        raise ConfigError("messages='any' is for one process alone: between nodes they have to be encoded")
+    return None
 
 
 def _is_tcp(socket: _socket.socket) -> bool:
@@ -162,64 +211,18 @@ def _sockets(
             socket.close()
 
 
-@asynccontextmanager
-async def _drivers(runtime: Runtime) -> AsyncIterator[tuple[trio.Nursery, Poller | None]]:
-    """A nursery for the tasks of streams, and the poller, where the platform has one."""
-    scope = trio.CancelScope()
-    async with trio.open_nursery() as nursery:
-        drivers, poller = await nursery.start(_run_drivers, runtime, scope)
-        # Shielded: cancelled with the rest they would be gone before the listeners are, and before anyone is told
-        # goodbye. Not earlier: a start that is cancelled would wait for them for ever. And not if they are already.
-        await trio.lowlevel.checkpoint_if_cancelled()
-        scope.shield = True
-        try:
-            yield drivers, poller
-        finally:
-            with trio.CancelScope(shield=True):
-                # Not to wait for anyone, but to let each stream's writer take its turn with our last words.
-                for _ in range(LAST_TURNS):
-                    await trio.lowlevel.checkpoint()
-            scope.cancel()
-
-
-async def _run_drivers(
-    runtime: Runtime, scope: trio.CancelScope, *, task_status: trio.TaskStatus[tuple[trio.Nursery, Poller | None]]
-) -> None:
-    with scope:
-        async with trio.open_nursery() as nursery:
-            poller = Poller(runtime) if readiness.is_supported else None
-            if poller is not None:
-                nursery.start_soon(poller.run)
-            task_status.started((nursery, poller))
-            await trio.sleep_forever()
+@contextmanager
+def _closing(sockets: Sequence[_socket.socket]) -> Iterator[Sequence[_socket.socket]]:
+    try:
+        yield sockets
+    finally:
+        for socket in sockets:
+            socket.close()
 
 
 def _accepts(config: ServerConfig) -> TokenBucket | None:
     rate = config.max_accepts_per_second
     return None if rate is None else TokenBucket(rate, 1.0, trio.current_time())
-
-
-def _listen(
-    socket: _socket.socket,
-    site: Site,
-    nursery: trio.Nursery,
-    poller: Poller | None,
-    tls: ssl.SSLContext | None,
-    accepts: TokenBucket | None,
-) -> Listener | StreamListener:
-    if poller is not None and tls is None:
-        return Listener(socket, poller, site.runtime, partial(_attach, site, poller), accepts)
-    return StreamListener(socket, site, nursery, tls, accepts)
-
-
-def _attach(site: Site, poller: Poller, socket: _socket.socket, address: tuple[str, int] | str) -> None:
-    """Serve an accepted socket on the poller."""
-    wire = poller.add(socket, site.options)
-    try:
-        wire.receiver = Endpoint(wire, site, address)
-    except BaseException:
-        wire.shut()
-        raise
 
 
 async def run_background(background: Background, runtime: Runtime) -> None:
@@ -236,25 +239,3 @@ async def run_background(background: Background, runtime: Runtime) -> None:
             raise
         runtime.emit(BackgroundCrashed(name, failed))
         raise cancelled from None
-
-
-async def drain(site: Site, timeout: float, frame: Close | None = None) -> None:
-    """Let everything come to its end, within ``timeout`` seconds. Clients are told ``frame`` (default: Close 1001)."""
-    runtime = site.runtime
-    runtime.emit(ServerDraining(len(runtime.supervisor), timeout))
-    with trio.move_on_after(timeout):
-        site.drain()
-        await runtime.supervisor.drain(timeout, frame=frame)
-        await runtime.wait_no_wires()
-    for actor in runtime.supervisor:
-        runtime.emit(ActorCut(actor.conn, "terminate"))
-    if runtime.wires:
-        runtime.emit(DrainTimedOut(runtime.wires))
-
-
-def say_goodbye(runtime: Runtime, frame: Close | None = None) -> None:
-    """Tell who is left, as far as that goes without waiting."""
-    runtime.supervisor.refuse_new()
-    for actor in runtime.supervisor:
-        actor.stop(Shutdown(), frame)
-    runtime.scheduler.settle()

@@ -13,11 +13,14 @@ takes no time at all: a minute of idling is over in milliseconds::
             assert await alice.receive() == "welcome"
             assert await alice.receive() == Close(1001, "idle for too long")
 
+Who writes an engine for clusters of their own finds out with ``check_engine`` whether it is one.
+
 Rule owned here: the public names of this package. Nothing else in actorws may import it.
 """
 
 from actorws.testing.client import Client
+from actorws.testing.engines import check_engine
 from actorws.testing.http import Answer, Refused
 from actorws.testing.server import MemoryServer, open_app
 
-__all__ = ["Answer", "Client", "MemoryServer", "Refused", "open_app"]
+__all__ = ["Answer", "Client", "MemoryServer", "Refused", "check_engine", "open_app"]

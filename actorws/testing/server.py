@@ -14,6 +14,7 @@ from typing import Any, Literal, TypeVar
 import trio
 
 from actorws.behaviour import Websocket
+from actorws.cluster.engine import Engine
 from actorws.config import ServerConfig
 from actorws.conn import Conn
 from actorws.events import (
@@ -28,7 +29,8 @@ from actorws.exceptions import ConfigError
 from actorws.observability.subscribers import Subscribers, to_all
 from actorws.runtime import Runtime, open_runtime
 from actorws.server.app import App
-from actorws.server.serve import drain, run_background, say_goodbye
+from actorws.server.serve import run_background, types_of
+from actorws.server.shutdown import drain, say_goodbye
 from actorws.server.site import Site
 from actorws.server.stream_listener import serve_stream
 from actorws.testing.client import PATIENCE, Client, open_client
@@ -163,13 +165,15 @@ async def open_app(
     on_event: Subscribers | None = None,
     crashes: Literal["raise", "ignore"] = "raise",
     capacity: int = CAPACITY,
+    engine: Engine | None = None,
+    messages: Literal["checked", "any"] = "checked",
     **options: Any,
 ) -> AsyncIterator[MemoryServer]:
     """Serve ``app``, an ``App`` or a behaviour (at every path), in memory for as long as the block lasts.
 
     ``on_event``, or each if it is a list, is called with every event; ``server.events`` has them too. ``capacity`` is
-    how many bytes each direction of a connection holds that the other end hasn't read. ``options`` are those of
-    ``ServerConfig``, by name.
+    how many bytes each direction of a connection holds that the other end hasn't read. ``engine`` and ``messages`` are
+    as ``serve`` has them. ``options`` are those of ``ServerConfig``, by name.
 
     At the end of the block every connection ends as at a cancelled server (each ``terminate`` runs). If a callback,
     a handler or a background function raised in the meantime, that is raised then, in an ``ExceptionGroup``, unless
@@ -182,7 +186,8 @@ async def open_app(
     app = App.of(app)
     events = _Events(on_event)
     failure: BaseException | None = None
-    async with open_runtime(events) as runtime, trio.open_nursery() as nursery:
+    types = types_of(app, messages, engine)
+    async with open_runtime(events, engine=engine, messages=types) as runtime, trio.open_nursery() as nursery:
         site = Site(runtime, app.router, config)
         for background in app.backgrounds:
             nursery.start_soon(run_background, background, runtime)

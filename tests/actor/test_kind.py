@@ -97,6 +97,11 @@ def test_a_close_code_that_may_not_be_sent_is_told(code):
         Kind(type("Made", (Least,), {"close_codes": {KeyError: code}}))
 
 
+def test_what_is_to_happen_without_a_lease_must_be_known():
+    with pytest.raises(BehaviourError, match=r"Made\.on_lease_lost must be 'end' or 'inform', not 'stay'"):
+        Kind(type("Made", (Least,), {"on_lease_lost": "stay"}))
+
+
 def test_the_nearest_base_class_says_the_close_code():
     kind = Kind(type("Made", (Least,), {"close_codes": {LookupError: 4001, Exception: 4002}}))
     assert [kind.close_code_for(error) for error in (KeyError(), ValueError(), SystemExit())] == [4001, 4002, 1011]

@@ -46,6 +46,17 @@ def test_nothing_is_delivered_inside_the_call(scheduler):
     assert actor.got == ["x"]
 
 
+def test_what_is_for_elsewhere_leaves_before_anything_is_delivered_here():
+    """A large group may take a while."""
+    told = []
+    scheduler = Scheduler(lambda event: None, before_delivery=lambda: told.append("leave"))
+    scheduler.settle()
+    assert told == [], "there is nothing to wait for"
+    scheduler.post_message(FakeActor(lambda message: told.append(message)), "x")
+    scheduler.settle()
+    assert told == ["leave", "x"]
+
+
 def test_what_comes_of_a_delivery_comes_behind_what_is_there(scheduler):
     """One FIFO: an answer doesn't overtake."""
     answers = FakeActor()

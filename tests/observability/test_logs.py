@@ -12,6 +12,7 @@ import attrs
 import pytest
 
 from actorws import events, reasons
+from actorws.cluster.engine import NodeInfo
 from actorws.events import Event
 from actorws.exceptions import ProtocolError
 from actorws.observability import logs
@@ -31,6 +32,8 @@ def raised(error: BaseException) -> BaseException:
 BOOM = raised(ValueError("boom"))
 
 #: One of each event, and the line it makes.
+NODE = NodeInfo("0123", "web\n1")
+
 LINES: list[tuple[Event, int, str]] = [
     (events.ListenerStarted("http://127.0.0.1:80"), logging.INFO, "listening on http://127.0.0.1:80"),
     (events.ServerDraining(3, 10.0), logging.INFO, "shutting down: 3 connections to end within 10 s"),
@@ -105,6 +108,14 @@ LINES: list[tuple[Event, int, str]] = [
         logging.WARNING,
         "node-7 at /chat: 17 bytes wait for the client, no room (drop_new)",
     ),
+    (events.NodeJoined(NODE), logging.INFO, r"node 0123 (web\n1) has joined the cluster"),
+    (events.NodeLeft(NODE), logging.INFO, r"node 0123 (web\n1) has left the cluster"),
+    (
+        events.LinkLost(1.5, "it was slow"),
+        logging.WARNING,
+        "messages from other nodes may have been lost for 1.5 s: it was slow",
+    ),
+    (events.MessageMalformed("no message"), logging.WARNING, "no message"),
     (events.HandlerCrashed("/api", BOOM), logging.ERROR, "the handler of /api raised ValueError: boom"),
     (events.BackgroundCrashed("tick", BOOM), logging.ERROR, "the background function tick raised ValueError: boom"),
 ]
@@ -244,6 +255,7 @@ def test_what_a_peer_can_cause_at_will_is_limited() -> None:
         "HandshakeTimedOut",
         "KeepAliveTimedOut",
         "MailboxFull",
+        "MessageMalformed",
         "OutputFull",
         "ProtocolViolated",
         "RateLimited",

@@ -10,14 +10,16 @@ import trio.testing
 
 from actorws.exceptions import ConnectionEnded
 from actorws.frames import Close, Ping, Pong
-from actorws.registry.group import Group, Member
+from actorws.registry.census import Member
+from actorws.registry.courier import Courier
+from actorws.registry.group import Group
 from actorws.registry.table import FRAME, MESSAGE, Members
 from actorws.registry.unique import ActorRef
 
 
 @pytest.fixture
 def group(outbox: Any) -> Group:
-    return Group(outbox)
+    return Group(Courier(outbox))
 
 
 @pytest.fixture

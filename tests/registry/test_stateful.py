@@ -13,6 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from actorws.conn import Conn
 from actorws.exceptions import ConnectionEnded, NameTaken
+from actorws.registry.courier import Courier
 from actorws.registry.group import Group
 from actorws.registry.table import FRAME, MESSAGE, Members
 from actorws.registry.unique import Unique
@@ -62,8 +63,8 @@ class RegistryAgainstDicts(RuleBasedStateMachine):
         super().__init__()
         self.posted: list[tuple[int, tuple[Actor, ...], object, Members | None]] = []
         outbox: Any = SimpleNamespace(post=lambda *entry: self.posted.append(entry))
-        self.unique = Unique(outbox, self.on_takeover)
-        self.group = Group(outbox)
+        self.unique = Unique(Courier(outbox), self.on_takeover)
+        self.group = Group(Courier(outbox))
         self.actors = [Actor(n) for n in range(5)]
         self.ended: list[Actor] = []
         self.serial = 5

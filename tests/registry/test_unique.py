@@ -9,8 +9,10 @@ import trio
 import trio.testing
 
 from actorws.exceptions import ConnectionEnded, NameTaken
+from actorws.registry.courier import Courier
+from actorws.registry.refs import ActorRef
 from actorws.registry.table import MESSAGE, check_name
-from actorws.registry.unique import ActorRef, Unique
+from actorws.registry.unique import Unique
 
 BAD_NAMES = [
     ("", ValueError, "{kind} must be 1 to 255 bytes of UTF-8, not 0: ''"),
@@ -30,7 +32,7 @@ def taken_over() -> list[tuple[Any, str]]:
 
 @pytest.fixture
 def unique(outbox: Any, taken_over: list[tuple[Any, str]]) -> Unique:
-    return Unique(outbox, lambda actor, name: taken_over.append((actor, name)))
+    return Unique(Courier(outbox), lambda actor, name: taken_over.append((actor, name)))
 
 
 @pytest.fixture
@@ -99,7 +101,7 @@ class TestRegister:
             seen.append((loser.names, ref.id if ref else None))
 
         seen: list[Any] = []
-        unique = Unique(outbox, on_takeover)
+        unique = Unique(Courier(outbox), on_takeover)
         unique.register_nowait("x", ann)
         unique.register_nowait("x", bob, "takeover")
         assert seen == [(None, bob.conn.id)]
@@ -249,7 +251,7 @@ class TestWaitingForms:
 
     async def test_cancelled_once_it_has_acted_the_result_is_kept(self, outbox: Any, ann: Any, bob: Any) -> None:
         scope = trio.CancelScope()
-        unique = Unique(outbox, lambda actor, name: scope.cancel())
+        unique = Unique(Courier(outbox), lambda actor, name: scope.cancel())
         unique.register_nowait("x", ann)
         with scope:
             await unique.register("x", bob, "takeover")

@@ -70,12 +70,12 @@ async def end_to_end(messages: int, seed: int, folder: Path, say: Callable[[str]
         # Each kind twice; eight times among a million.
         step = messages // (24 if messages >= 500_000 else 6)
         kinds = cycle(MILD)
-        while ledger.sent < messages:
-            enough = min(messages, ledger.sent + step)
-            while ledger.sent < enough:
+        while ledger.accepted < messages:
+            enough = min(messages, ledger.accepted + step)
+            while ledger.accepted < enough:
                 await trio.sleep(0.02)
-            say(f"{ledger.sent:,} sent, {ledger.delivered:,} received")
-            if ledger.sent < messages:
+            say(f"{ledger.accepted:,} sent, {ledger.delivered:,} received")
+            if ledger.accepted < messages:
                 await schedule.do(next(kinds))
         await _come_to_rest(world, crowd, ledger)
         nursery.cancel_scope.cancel()

@@ -17,7 +17,7 @@ from attrs import frozen
 from actorws.cluster import scripts
 from actorws.cluster.engine import Node, Place
 from actorws.cluster.publisher import Publisher
-from actorws.cluster.replies import OnReply
+from actorws.cluster.replies import OnReply, ignore
 from actorws.cluster.resp import Argument
 from actorws.exceptions import EngineUnavailable, NameTaken
 
@@ -248,7 +248,7 @@ class Names:
 
     def send_nowait(self, publisher: Publisher, name: str, envelope: bytes) -> None:
         """See ``Engine.send_nowait``."""
-        publisher.send(_ignore, *self._run(scripts.SEND, name, envelope))
+        publisher.send(ignore, *self._run(scripts.SEND, name, envelope))
 
     async def locate(self, publisher: Publisher, name: str) -> Place | None:
         """See ``Engine.locate``."""
@@ -275,14 +275,10 @@ class Names:
         return self._run(script, self._node_id, publisher.session, *arguments)
 
     def _run(self, script: scripts.Script, *arguments: Argument) -> tuple[Argument, ...]:
-        return ("EVALSHA", script.sha, 0, self._prefix, *arguments)
+        return script.command(self._prefix, *arguments)
 
 
 def _batches(items: Iterable[T]) -> Iterator[list[T]]:
     iterator = iter(items)
     while batch := list(islice(iterator, BATCH)):
         yield batch
-
-
-def _ignore(_: Any) -> None:
-    pass

@@ -7,7 +7,6 @@ begun. Must not know who listens, nor what the scripts do.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from actorws.cluster.envelope import Group, pack
@@ -96,7 +95,7 @@ class Publisher:
             return
         waiting, envelope = self._on_reply, pack(self._node_id, Group(bytes(self._kinds), self._payloads))
         self._kinds, self._payloads, self._on_reply, self._bytes = bytearray(), [], [], 0
-        self._connection.send(_all_of(waiting), "PUBLISH", self._prefix + self._group, envelope, sure=True)
+        self._connection.send(_to_each(waiting), "PUBLISH", self._prefix + self._group, envelope, sure=True)
 
     def send(self, on_reply: OnReply, *command: Argument, sure: bool = False) -> None:
         """Send a command behind everything that was published. As ``Connection.send``."""
@@ -121,21 +120,12 @@ class Publisher:
         await self._connection.wait_over()
 
 
-def _all_of(waiting: list[OnReply]) -> Callable[[Any], None]:
-    if len(waiting) == 1:
-        return waiting[0]
+def _to_each(waiting: list[OnReply]) -> OnReply:
+    """Hands each its own of a list of replies; all of them the same if it is no such list."""
 
-    def tell(reply: Any) -> None:
-        for on_reply in waiting:
-            on_reply(reply)
-
-    return tell
-
-
-def _to_each(calls: list[OnReply]) -> Callable[[Any], None]:
     def tell(replies: Any) -> None:
-        for_each = replies if type(replies) is list and len(replies) == len(calls) else [replies] * len(calls)
-        for on_reply, reply in zip(calls, for_each, strict=True):
+        for_each = replies if type(replies) is list and len(replies) == len(waiting) else [replies] * len(waiting)
+        for on_reply, reply in zip(waiting, for_each, strict=True):
             on_reply(reply)
 
     return tell

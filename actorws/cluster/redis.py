@@ -24,7 +24,7 @@ from actorws.cluster.members import Members
 from actorws.cluster.names import Names
 from actorws.cluster.publisher import Publisher
 from actorws.cluster.questions import Questions
-from actorws.cluster.replies import Reply
+from actorws.cluster.replies import Reply, ignore
 from actorws.cluster.resp import Argument
 from actorws.cluster.sessions import Sessions
 from actorws.cluster.subscriptions import Subscriptions
@@ -170,7 +170,7 @@ class RedisEngine(Engine):
         return bool(await self._up().call(*self._to_node(place.node, envelope.Place(place.actor, payload))))
 
     def send_to_nowait(self, place: Place, payload: bytes) -> None:
-        self._up().send(_ignore, *self._to_node(place.node, envelope.Place(place.actor, payload)))
+        self._up().send(ignore, *self._to_node(place.node, envelope.Place(place.actor, payload)))
 
     def _to_node(self, node: str, body: envelope.Body) -> tuple[Argument, ...]:
         return "PUBLISH", f"{self._prefix}in:{node}", pack(self.node_id, body)
@@ -203,13 +203,9 @@ class RedisEngine(Engine):
 
     def _answer(self, asker: str, number: int, answer: bytes) -> None:
         try:
-            self._up().send(_ignore, *self._to_node(asker, envelope.Answer(number, answer)))
+            self._up().send(ignore, *self._to_node(asker, envelope.Answer(number, answer)))
         except (trio.WouldBlock, EngineUnavailable):
             pass  # who asked counts us as missing
 
     def nodes(self) -> tuple[NodeInfo, ...]:
         return self._members.all()
-
-
-def _ignore(_: Any) -> None:
-    pass

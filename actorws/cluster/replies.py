@@ -13,7 +13,7 @@ import trio
 
 from actorws.exceptions import EngineUnavailable
 
-__all__ = ["NotRedis", "OnReply", "Refused", "Reply", "again"]
+__all__ = ["NotRedis", "OnReply", "Refused", "Reply", "again", "ignore"]
 
 #: Called in the reader's task with the reply, or with why there is none; must not raise.
 OnReply: TypeAlias = Callable[[Any], None]
@@ -72,6 +72,10 @@ class Reply:
         if isinstance(self._reply, Exception):
             raise again(self._reply)
         return self._reply
+
+
+def ignore(reply: Any) -> None:
+    """An ``OnReply`` of nobody's interest."""
 
 
 def again(error: E) -> E:

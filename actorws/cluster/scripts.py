@@ -22,8 +22,12 @@ All keys begin with ``aw:{app}:``, which is ``ARGV[1]`` of every script. Nodes a
 from __future__ import annotations
 
 from hashlib import sha1
+from typing import TYPE_CHECKING
 
 from attrs import field, frozen
+
+if TYPE_CHECKING:
+    from actorws.cluster.resp import Argument
 
 __all__ = [
     "ALL",
@@ -51,6 +55,10 @@ class Script:
     @sha.default
     def _(self) -> str:
         return sha1(self.source.encode(), usedforsecurity=False).hexdigest()
+
+    def command(self, prefix: str, *arguments: Argument) -> tuple[Argument, ...]:
+        """What runs it."""
+        return ("EVALSHA", self.sha, 0, prefix, *arguments)
 
 
 def marker(prefix: str) -> Script:

@@ -195,7 +195,7 @@ class Sessions:
         self._members.are(living, self._inbound.node, complete=complete == 1)
 
     async def _run_script(self, publisher: Publisher, script: scripts.Script, *arguments: Argument) -> Any:
-        return await publisher.call("EVALSHA", script.sha, 0, self._prefix, *arguments)
+        return await publisher.call(*script.command(self._prefix, *arguments))
 
 
 async def _load_scripts(publisher: Publisher) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from random import uniform
-from typing import Any
 
 import trio
 
@@ -17,6 +16,7 @@ from actorws.cluster.envelope import Probe, pack
 from actorws.cluster.link import Session
 from actorws.cluster.names import Names
 from actorws.cluster.publisher import Publisher
+from actorws.cluster.replies import ignore
 from actorws.cluster.subscriptions import Subscriptions
 from actorws.cluster.timings import Timings
 from actorws.exceptions import EngineUnavailable
@@ -59,7 +59,7 @@ class Upkeep:
             asked = trio.current_time()
             if asked < pushes.last_heard + patience:
                 continue
-            self._publisher.send(_ignore, "PUBLISH", inbox, probe, sure=True)
+            self._publisher.send(ignore, "PUBLISH", inbox, probe, sure=True)
             await trio.sleep(patience)
             if pushes.last_heard < asked:
                 # If it was us who stood still, it is there already: let it be read.
@@ -94,7 +94,3 @@ class Upkeep:
         while True:
             await trio.sleep(GIVE_BACK)
             await names.give_back_all(self._publisher)
-
-
-def _ignore(_: Any) -> None:
-    pass

@@ -117,10 +117,8 @@ class Group:
             count = self.publish_nowait(group, message, exclude)
             await cancel_shielded_checkpoint()
             return count
-        count = 0
         excluded, data = _excluded(exclude), courier.encoded(message)
-        if self._groups.members(check_name("group", group)) is not None:
-            count = self._post(MESSAGE, group, courier.arrived(message, data), excluded)
+        count = self._post_arrived(check_name("group", group), message, data, excluded)
         return count + await courier.engine.publish(group, "message", data)
 
     def publish_nowait(self, group: str, message: Any, exclude: Conn | ActorRef | None = None) -> int:
@@ -129,19 +127,14 @@ class Group:
         In a cluster it raises ``trio.WouldBlock`` when too much waits for the engine already, and has done nothing.
         """
         check_name("group", group)
-        courier, excluded, unreachable = self._courier, _excluded(exclude), None
+        courier, excluded = self._courier, _excluded(exclude)
         if courier.alone:
             return self._post(MESSAGE, group, courier.copied(message), excluded)
         data = courier.encoded(message)
-        try:
-            courier.engine.publish_nowait(group, "message", data)
-        except EngineUnavailable as error:
-            unreachable = error
-        count = 0
-        if self._groups.members(group) is not None:
-            count = self._post(MESSAGE, group, courier.arrived(message, data), excluded)
+        unreachable = self._to_others(group, "message", data)
+        count = self._post_arrived(group, message, data, excluded)
         if unreachable is not None:
-            raise unreachable  # for other nodes; those here have it
+            raise unreachable
         return count
 
     async def broadcast(self, group: str, frame: Frame | FrameFor, exclude: Conn | ActorRef | None = None) -> int:
@@ -168,11 +161,7 @@ class Group:
         check_name("group", group)
         sendable, excluded, unreachable = checked(frame), _excluded(exclude), None
         if not self._courier.alone:
-            kind, payload = self._for_others(sendable)
-            try:
-                self._courier.engine.publish_nowait(group, kind, payload)
-            except EngineUnavailable as error:
-                unreachable = error
+            unreachable = self._to_others(group, *self._for_others(sendable))
         count = self._post(FRAME, group, sendable, excluded)
         if unreachable is not None:
             raise unreachable
@@ -183,6 +172,20 @@ class Group:
         if len(payload) > (limit := self._courier.max_size):
             raise MessageTooLarge(f"the frame has {len(payload)} bytes; in a cluster at most {limit} can be broadcast")
         return kind, payload
+
+    def _to_others(self, group: str, kind: Kind, payload: bytes) -> EngineUnavailable | None:
+        """Publish to other nodes; what is to be raised when those here have it."""
+        try:
+            self._courier.engine.publish_nowait(group, kind, payload)
+        except EngineUnavailable as error:
+            return error
+        return None
+
+    def _post_arrived(self, group: str, message: Any, data: bytes, excluded: Actor | None) -> int:
+        """As ``_post``, of a message that was encoded as ``data``; where nobody is, it need not be decoded."""
+        if self._groups.members(group) is None:
+            return 0
+        return self._post(MESSAGE, group, self._courier.arrived(message, data), excluded)
 
     def _post(self, kind: int, group: str, payload: object, excluded: Actor | None) -> int:
         members = self._groups.members(group)

@@ -11,15 +11,17 @@ The map, lowest layer first; a layer imports only those above it in this list:
 - ``cluster``: engines that carry names and messages between nodes, and the form in which they travel
 - ``registry``: unique names and groups
 - ``runtime``: what all connections of a process share
-- ``transports``: the life of a WebSocket between a wire and an actor; no I/O
+- ``transports``: the life of a WebSocket between a wire and an actor, without I/O; and what users bring instead of one
 - ``io``: drivers that move bytes: the poller, trio streams
+- ``sessions``: actors that outlive their wire, over WebSockets, HTTP streams and polls
+- ``browser``: the client that pages load, and its types
 - ``server``: listeners, routes, plain HTTP, the shutdown
 - ``testing``: behaviours driven in memory
 - ``cli``: the command line
 
 This module is the only public door besides ``actorws.config``, ``actorws.events``, ``actorws.testing``, for subscribers
-to events ``actorws.observability.logs`` and ``actorws.observability.metrics``, and for authors of engines
-``actorws.cluster.engine``.
+to events ``actorws.observability.logs`` and ``actorws.observability.metrics``, for authors of engines
+``actorws.cluster.engine``, and for authors of transports ``actorws.transports.custom``.
 """
 
 from actorws.actor.timers import Timer
@@ -47,9 +49,19 @@ from actorws.registry.refs import ActorRef
 from actorws.registry.unique import Unique
 from actorws.runtime import Runtime, open_runtime
 from actorws.server.app import App
+from actorws.server.asgi import asgi
+from actorws.server.custom import TransportRequest
 from actorws.server.http import Request, Response
 from actorws.server.run import run
+from actorws.server.run_over import run_over
 from actorws.server.serve import Served, serve
+from actorws.sessions.policies import (
+    CleanupPolicy,
+    DefaultCleanupPolicy,
+    MemoryCleanupPolicy,
+    PerUserCleanupPolicy,
+)
+from actorws.transports.custom import Transport
 
 __all__ = [
     "Accept",
@@ -58,12 +70,14 @@ __all__ = [
     "App",
     "AppNotFound",
     "BehaviourError",
+    "CleanupPolicy",
     "Close",
     "CloseCode",
     "Coalesce",
     "ConfigError",
     "Conn",
     "ConnectionEnded",
+    "DefaultCleanupPolicy",
     "Error",
     "Expired",
     "Frame",
@@ -72,10 +86,12 @@ __all__ = [
     "HandshakeError",
     "InvalidReturn",
     "Member",
+    "MemoryCleanupPolicy",
     "NameTaken",
     "Normal",
     "Overflow",
     "PeerError",
+    "PerUserCleanupPolicy",
     "Ping",
     "Pong",
     "ProtocolError",
@@ -93,10 +109,14 @@ __all__ = [
     "Stop",
     "Timeout",
     "Timer",
+    "Transport",
+    "TransportRequest",
     "Unique",
     "UsageError",
     "Websocket",
+    "asgi",
     "open_runtime",
     "run",
+    "run_over",
     "serve",
 ]

@@ -8,7 +8,7 @@ Must not know how callbacks are scheduled.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
 from attrs import field, frozen
@@ -31,6 +31,8 @@ class Accept:
     """One of those the client offered; ``None`` leaves the choice to the option ``subprotocols``."""
     headers: Mapping[str, str] = field(factory=dict)
     """Further headers of the 101 response."""
+    identity: Hashable | None = None
+    """Who the client is, such as a user's number: then a session is resumed by the same one only."""
 
 
 @frozen
@@ -86,6 +88,11 @@ class Websocket:
     """What happens to an actor whose unique name may be another's, because this node lost the cluster's engine for too
     long: it ends with ``LeaseLost``, or its ``handle_server_message`` gets ``NameLost``."""
 
+    resumable: ClassVar[bool] = False
+    """Whether an actor outlives a lost wire, for clients that speak ``actorws.v1`` (``actorws.js`` does): they come
+    back to it within ``session_resume_timeout``, by any transport, and neither side misses anything. As an option it
+    can be given to a route, too."""
+
     options: ClassVar[Mapping[str, Any]] = {}
     """Options (see ``actorws.config``) of every route that serves this class; those given to the route win."""
 
@@ -97,6 +104,9 @@ class Websocket:
         Returning ``None`` lets the client in, ``Accept(...)`` does so with a subprotocol or headers,
         ``Reject(...)`` answers with a plain HTTP response. Raising is a 500. There is no actor yet: nothing can
         be sent, and ``terminate`` is not called. Not called when the request is not a valid WebSocket handshake.
+
+        A client that comes back to its session, and one that polls or posts, is asked each time, with a ``conn`` of its
+        own (``conn.transport`` says by what it comes).
         """
         return None
 

@@ -50,7 +50,17 @@ class Conn:
     """One connection, as its actor sees it. Made by actorws; the same object for every callback."""
 
     # One per connection, so slots, and everything that can be derived is (an idle connection costs ~1 KB).
-    __slots__ = ("_actor", "_head", "_serial", "assigns", "path_params", "remote_address", "runtime", "subprotocol")
+    __slots__ = (
+        "_actor",
+        "_head",
+        "_serial",
+        "_transport",
+        "assigns",
+        "path_params",
+        "remote_address",
+        "runtime",
+        "subprotocol",
+    )
 
     def __init__(
         self,
@@ -60,10 +70,13 @@ class Conn:
         serial: int,
         path_params: Mapping[str, str],
         remote_address: tuple[str, int] | str,
+        transport: str = "websocket",
     ) -> None:
         self._actor: Actor | None = None
         self._head = head
         self._serial = serial
+        #: The kind of wire, until there is an actor, which knows better.
+        self._transport = transport
         self.runtime: Runtime = runtime
         """The runtime that the actor lives in."""
         self.assigns: Any = None
@@ -106,17 +119,20 @@ class Conn:
 
     @property
     def transport(self) -> str:
-        """The kind of wire: ``"websocket"``."""
-        return self._actor.transport.name if self._actor is not None else "websocket"
+        """The kind of wire: ``"websocket"``, ``"sse"``, ``"stream"``, ``"poll"``, or a transport's own ``name``.
+
+        Of a session it is the one that it has now, or had last; in ``connect`` also ``"post"``.
+        """
+        return self._actor.transport.name if self._actor is not None else self._transport
 
     @property
     def ready_state(self) -> ReadyState:
-        """Where in its life the connection is."""
+        """Where in its life the connection is. A session that lost its wire is ``OPEN``: its client may come back."""
         return self._actor.transport.ready_state if self._actor is not None else ReadyState.CONNECTING
 
     @property
     def buffered(self) -> int:
-        """Bytes of output that the kernel has not taken yet."""
+        """Bytes of output that the kernel has not taken yet; of a session without a wire, all that waits."""
         return self._actor.transport.buffered if self._actor is not None else 0
 
     def send(self, frame: Frame) -> SendStatus:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from attrs import field, frozen
 
-from actorws.reasons import Timeout
+from actorws.reasons import Expired, Timeout
 
 if TYPE_CHECKING:
     from actorws.cluster.engine import NodeInfo
@@ -34,6 +34,7 @@ __all__ = [
     "Emit",
     "Event",
     "HandlerCrashed",
+    "HandoverFailed",
     "HandshakeRefused",
     "HandshakeTimedOut",
     "KeepAliveTimedOut",
@@ -49,6 +50,9 @@ __all__ = [
     "ReadingPaused",
     "ResponseCut",
     "ServerDraining",
+    "SessionDetached",
+    "SessionLost",
+    "SessionResumed",
     "SlowCallback",
     "TerminateFailed",
 ]
@@ -109,6 +113,18 @@ class AcceptsPaused(Event):
 
 
 @frozen
+class HandoverFailed(Event):
+    """A connection for another worker of this host could not be handed over, or one that came was dropped.
+
+    (A node that nobody here is, is no failure: the request is served where it came.)
+    """
+
+    node: str
+    """Whom it was for; this node, if nobody can hand over to it or what came was malformed."""
+    why: str
+
+
+@frozen
 class HandshakeRefused(Event):
     """A request was answered with an error status."""
 
@@ -161,6 +177,8 @@ class ActorEnded(Event):
     @property
     def limit(self) -> str:
         """The option whose time was over, if that is the reason."""
+        if isinstance(self.reason, Expired):
+            return self.reason.limit
         if not isinstance(self.reason, Timeout):
             return ""
         return "close_timeout" if self.reason.waited_for == "close" else "idle_timeout"
@@ -269,6 +287,34 @@ class OutputFull(Event):
     buffered: int
     """Bytes waiting."""
     limit: str = "backpressure_limit"
+
+
+@frozen
+class SessionDetached(Event):
+    """A session has lost its wire; its actor lives on, and its client may come back."""
+
+    conn: Conn
+    reason: Reason
+    """How the wire ended."""
+
+
+@frozen
+class SessionResumed(Event):
+    """A client has come back to its session."""
+
+    conn: Conn
+    transport: str
+    """Over what."""
+
+
+@frozen
+class SessionLost(Event):
+    """A client came back to a session that can't go on: it is told so, and begins a new one."""
+
+    address: str
+    """Of the client."""
+    reason: str
+    """``unknown``, ``expired``, ``overflow`` or ``elsewhere``, as PROTOCOL.md has them."""
 
 
 @frozen

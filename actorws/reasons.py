@@ -94,15 +94,18 @@ class Replaced:
 
 @frozen
 class Expired:
-    """A detached session was not resumed in time."""
+    """A session without a wire was let go of: its client did not come back in time."""
+
+    limit: Literal["session_open_timeout", "session_resume_timeout"] = "session_resume_timeout"
+    """Which time: that of a client that never showed that it knows its session, or of one that did."""
 
 
 @frozen
 class Overflow:
     """A bound was reached whose policy is to close."""
 
-    bound: Literal["mailbox", "output", "rate"] = "mailbox"
-    """Which one; ``rate``: what the client may send in a second."""
+    bound: Literal["mailbox", "output", "rate", "session"] = "mailbox"
+    """Which one; ``rate``: what the client may send in a second; ``session``: what is kept for one that is away."""
 
 
 @frozen

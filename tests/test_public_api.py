@@ -15,12 +15,14 @@ import actorws
 
 PACKAGE = Path(actorws.__file__).parent
 
-SERVING = ["App", "Request", "Response", "Runtime", "Served", "open_runtime", "run", "serve"]
+SERVING = ["App", "Request", "Response", "Runtime", "Served", "asgi", "open_runtime", "run", "serve"]
+TRANSPORTS = ["Transport", "TransportRequest", "run_over"]
 BEHAVIOUR = ["Accept", "Conn", "ReadyState", "Reject", "SendStatus", "Timer", "Websocket"]
 FRAMES = ["Close", "CloseCode", "Frame", "Frames", "Ping", "Pong"]
 REASONS = ["Error", "Expired", "Normal", "Overflow", "Reason", "Remote", "Replaced", "Shutdown", "Stop", "Timeout"]
 REGISTRY = ["ActorRef", "Group", "Member", "Unique"]
 OPTIONS = ["Coalesce"]
+SESSIONS = ["CleanupPolicy", "DefaultCleanupPolicy", "MemoryCleanupPolicy", "PerUserCleanupPolicy"]
 EXCEPTIONS = [
     "ActorwsError",
     "AppNotFound",
@@ -34,7 +36,7 @@ EXCEPTIONS = [
     "ProtocolError",
     "UsageError",
 ]
-PUBLIC = sorted(SERVING + BEHAVIOUR + FRAMES + REASONS + REGISTRY + OPTIONS + EXCEPTIONS)
+PUBLIC = sorted(SERVING + TRANSPORTS + BEHAVIOUR + FRAMES + REASONS + REGISTRY + OPTIONS + SESSIONS + EXCEPTIONS)
 #: Types made of other types can't have a docstring of their own.
 ALIASES = {"Frame", "Frames", "Reason"}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -144,6 +145,23 @@ def test_the_test_passes(tmp_path):
     assert "1 passed" in done.stdout, done.stdout
 
 
+async def test_a_session_goes_on_over_another_wire_for_its_user_alone(autojump_clock):
+    async with testing.open_app(run("class Notes(Websocket)")["app"]) as server:
+        with pytest.raises(testing.Refused, match="401"):
+            await server.connect("/notes")
+        client = await server.connect("/notes?token=open%20sesame", subprotocols=["actorws.v1"])
+        await client.send('\0{"new": true}')
+        await client.send("milk")
+        session = json.loads((await client.receive())[1:])["session"]
+        assert [await client.receive() for _ in range(2)] == ["0 notes", "1 notes"]
+        client.abort()
+        client = await server.connect("/notes?token=open%20sesame", subprotocols=["actorws.v1"])
+        await client.send("\0" + json.dumps({"resume": session, "received": 1}))
+        await client.send("bread")
+        assert json.loads((await client.receive())[1:])["resumed"]
+        assert [await client.receive() for _ in range(2)] == ["1 notes", "2 notes"]
+
+
 async def test_metrics_are_served_beside_the_log(autojump_clock, caplog):
     names = run("from actorws.observability.metrics import Metrics")
     async with testing.open_app(names["app"], on_event=[names["log_events"](), names["metrics"]]) as server:
@@ -159,6 +177,8 @@ def default_in_words(value: object) -> str:
     match value:
         case None | ():
             return "none"
+        case (str(), *_):
+            return ", ".join(f"`{word}`" for word in value)
         case bool():
             return "on" if value else "off"
         case float():

@@ -28,7 +28,7 @@ from actorws.reasons import Error, Overflow
 if TYPE_CHECKING:
     from actorws.actor.runqueue import Shared
     from actorws.conn import Conn
-    from actorws.transports.contract import Transport
+    from actorws.transports.contract import ActorTransport
 
 __all__ = ["Actor"]
 
@@ -43,7 +43,7 @@ class Actor(Life):
 
     __slots__ = ()
 
-    def __init__(self, kind: Kind, conn: Conn, transport: Transport) -> None:
+    def __init__(self, kind: Kind, conn: Conn, transport: ActorTransport) -> None:
         super().__init__(kind, conn, transport)
         conn._actor = self
 

@@ -65,7 +65,8 @@ class Kind:
         _check_close_codes(instance)
         if instance.on_lease_lost not in ("end", "inform"):
             raise BehaviourError(f"{self.name}.on_lease_lost must be 'end' or 'inform', not {instance.on_lease_lost!r}")
-        self.config = (config or Config()).replace(**{**instance.options, **options})
+        given = {"resumable": True} if instance.resumable else {}
+        self.config = (config or Config()).replace(**{**given, **instance.options, **options})
         limits = self.config.limits
         self.decoder_rules = DecoderRules(
             max_message_size=limits.max_message_size, max_fragments=limits.max_fragments, masked=True

@@ -28,7 +28,7 @@ from actorws.reasons import RULES, Reason, Shutdown, Stop
 if TYPE_CHECKING:
     from actorws.actor.workers import Worker
     from actorws.conn import Conn
-    from actorws.transports.contract import Transport
+    from actorws.transports.contract import ActorTransport
 
 __all__ = ["BUSY", "CLOSING", "ENDED", "ENDING", "IDLE", "NOT_BEGUN", "OVER", "Life"]
 
@@ -61,7 +61,7 @@ class Life:
         "worker",
     )
 
-    def __init__(self, kind: Kind, conn: Conn, transport: Transport) -> None:
+    def __init__(self, kind: Kind, conn: Conn, transport: ActorTransport) -> None:
         self.kind = kind
         self.conn = conn
         self.transport = transport
@@ -93,6 +93,10 @@ class Life:
     def close_finished(self, reason: Reason) -> None:
         """The transport's word that a close which the actor began is over, and how."""
         self.end(reason)
+
+    def close_unanswered(self) -> None:
+        """The transport's word that the wire has gone before the client could answer."""
+        self.end(Stop())
 
     def abort(self) -> None:
         """Cut the wire and end with ``Stop``."""

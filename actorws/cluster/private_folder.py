@@ -20,7 +20,7 @@ from actorws.exceptions import ConfigError
 __all__ = ["PREFIX", "private_folder"]
 
 #: Of the names of folders.
-PREFIX = ".actorws-engine-"
+PREFIX = ".actorws-"
 #: Letters that mkdtemp adds.
 RANDOM = 8
 #: A folder that is taken away at once is made again, so often.
@@ -33,6 +33,7 @@ MAX_PATH = 104
 def private_folder(socket: str, *others: str) -> Iterator[Path]:
     """A new folder in which there may be files of these names: they are removed with it at the end.
 
+    ``others`` may be patterns, as of ``glob``.
     Those of processes that were killed before they could do so are removed first. Raises ``ConfigError`` if there is no
     place where the path of ``socket`` in it would be short enough for a Unix socket, or the place is no good.
     """
@@ -66,9 +67,7 @@ def _new(base: str) -> tuple[Path, int]:
         _remove(folder, ())
         if lock is not None:
             os.close(lock)
-    raise ConfigError(
-        f"no folder for the cluster's private server in {base}: {why}; set XDG_RUNTIME_DIR to another place"
-    )
+    raise ConfigError(f"no folder for private sockets in {base}: {why}; set XDG_RUNTIME_DIR to another place")
 
 
 def _base(socket: str) -> str:
@@ -77,7 +76,7 @@ def _base(socket: str) -> str:
         path = f"{base}/{PREFIX}{'x' * RANDOM}/{socket}"
         if base and os.path.isdir(base) and os.access(base, os.W_OK | os.X_OK) and len(os.fsencode(path)) < MAX_PATH:
             return os.path.abspath(base)
-    raise ConfigError("there is no folder for the cluster's private server: set XDG_RUNTIME_DIR, to a short path")
+    raise ConfigError("there is no folder for private sockets: set XDG_RUNTIME_DIR, to a short path")
 
 
 def _lock(folder: Path) -> int | None:
@@ -102,8 +101,8 @@ def _lock(folder: Path) -> int | None:
 
 def _remove(folder: Path, names: tuple[str, ...]) -> None:
     """Remove what was put there, and the folder if that was all."""
-    for name in names:
-        with suppress(OSError):
-            (folder / name).unlink()
     with suppress(OSError):
+        for path in [path for name in names for path in folder.glob(name)]:
+            with suppress(OSError):
+                path.unlink()
         folder.rmdir()

@@ -99,6 +99,12 @@ class Poller:
         self._readiness.closed(fd)
         self._crowd.left()
 
+    def release(self, fd: int) -> None:
+        """A wire is about to close its socket, which stays open in another process: what epoll watches is that."""
+        self._readiness.remove(fd)
+        self._by_fd[fd] = None
+        self._crowd.left()
+
     def _renew(self) -> None:
         """Make anew what lives from one tick to the next, outside of a tick."""
         by_fd = self._by_fd

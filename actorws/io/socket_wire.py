@@ -329,6 +329,17 @@ class SocketWire(Wire):
         self.open = False
         self.socket.close()
         self._poller.forget(fd)
+        self._gone()
+
+    def give_away(self) -> None:
+        """Another process has the socket too, and goes on with it, unseen by the peer. The receiver gets ``closed``."""
+        fd, self.fd = self.fd, -1
+        self.open = False
+        self._poller.release(fd)
+        self.socket.close()
+        self._gone()
+
+    def _gone(self) -> None:
         receiver, self.receiver = self.receiver, None
         if receiver is not None:
             receiver.closed()

@@ -81,7 +81,18 @@ class StreamWire(Wire):
 
     buffers_itself: ClassVar[bool] = True
 
-    __slots__ = ("_again", "_eof", "_finished", "_leaving", "_news", "_output", "_stream", "_writing", "scope")
+    __slots__ = (
+        "_again",
+        "_eof",
+        "_finished",
+        "_leaving",
+        "_news",
+        "_output",
+        "_reading",
+        "_stream",
+        "_writing",
+        "scope",
+    )
 
     def __init__(self, stream: trio.abc.Stream, runtime: Runtime, options: Backpressure) -> None:
         super().__init__(runtime, options, trio.current_time())
@@ -92,6 +103,8 @@ class StreamWire(Wire):
         #: The same for the writer.
         self._output = trio.Event()
         self._writing: memoryview | None = None
+        #: While the reader waits for bytes.
+        self._reading: trio.CancelScope | None = None
         self._again = self._eof = self._leaving = self._finished = False
 
     # The reader task
@@ -108,11 +121,16 @@ class StreamWire(Wire):
                 await trio.lowlevel.checkpoint()
                 continue
             failure: Exception | None = None
-            try:
-                data = await self._stream.receive_some(READ_SIZE)
-            except GONE as error:
-                # Handled below: in here it would be the context of whatever a `terminate` raises.
-                failure = error.with_traceback(None)
+            # Only reading is given up: what is read by then is handed on.
+            with trio.CancelScope() as self._reading:
+                try:
+                    data = await self._stream.receive_some(READ_SIZE)
+                except GONE as error:
+                    # Handled below: in here it would be the context of whatever a `terminate` raises.
+                    failure = error.with_traceback(None)
+            given_up, self._reading = self._reading.cancelled_caught, None
+            if given_up:
+                continue
             if failure is not None and self._finished:
                 await self._drop_input()
                 break
@@ -224,7 +242,12 @@ class StreamWire(Wire):
         return self._stream.transport_stream if isinstance(self._stream, trio.SSLStream) else self._stream
 
     @property
-    def _tcp(self) -> trio.socket.SocketType | None:
+    def is_secure(self) -> bool:
+        """Whether it is TLS."""
+        return isinstance(self._stream, trio.SSLStream)
+
+    @property
+    def socket(self) -> trio.socket.SocketType | None:
         """The socket at the bottom, if there is one."""
         under = self._under.stream if isinstance(self._under, BelowTls) else self._under
         return under.socket if isinstance(under, trio.SocketStream) else None
@@ -263,12 +286,15 @@ class StreamWire(Wire):
         self._news.set()
 
     def has_input(self) -> bool:
-        tcp = self._tcp
+        tcp = self.socket
         return not self.paused and tcp is not None and tcp.fileno() >= 0 and is_readable(tcp.fileno())
 
     def read_again(self) -> None:
         self._again = True
         self._news.set()
+        if self._reading is not None:
+            # What is held back isn't to wait for what may never come.
+            self._reading.cancel()
 
     def close(self) -> None:
         if self._leaving:
@@ -283,7 +309,7 @@ class StreamWire(Wire):
 
     def abort(self) -> None:
         self._drop_output()
-        tcp = self._tcp
+        tcp = self.socket
         if tcp is not None and tcp.fileno() >= 0:
             tcp.setsockopt(_socket.SOL_SOCKET, _socket.SO_LINGER, RESET)
         self.scope.cancel()

@@ -48,6 +48,10 @@ LIMITS: Mapping[str, tuple[type[Event], ...]] = {
     "mailbox_messages": (MailboxFull, ReadingPaused),
     "mailbox_bytes": (MailboxFull, ReadingPaused),
     "slow_callback": (SlowCallback,),
+    "session_open_timeout": (ActorEnded,),
+    "session_resume_timeout": (ActorEnded,),
+    "session_buffer_messages": (OutputFull,),
+    "session_buffer_bytes": (OutputFull,),
     # Of a server
     "max_accepts_per_second": (AcceptsPaused,),
     "handshake_timeout": (HandshakeRefused, HandshakeTimedOut),
@@ -82,6 +86,12 @@ NO_LIMITS: Mapping[str, str] = {
     "client_context_takeover": "a switch",
     "server_max_window_bits": "negotiated",
     "client_max_window_bits": "negotiated",
+    "resumable": "a switch",
+    "cleanup_policy": "a choice",
+    "transports": "a choice",
+    "poll_timeout": "when an empty answer is sent",
+    "poll_messages": "what comes with the next answer instead",
+    "stream_heartbeat": "when a sign of life is sent",
     "backlog": "the kernel's, which doesn't tell",
 }
 

@@ -19,6 +19,7 @@ KeepAliveTimedOut, ReadingPaused      debug     one a second
 HandshakeRefused, HandshakeTimedOut   info      one a second
 ProtocolViolated, RateLimited         info      one a second
 AcceptFailed, AcceptsPaused           warning   one a second
+HandoverFailed                        warning   one a second
 MailboxFull, OutputFull, ResponseCut  warning   one a second
 SlowCallback, CallbackTimedOut        warning   one a second
 ActorCut                              warning   one a second
@@ -69,6 +70,9 @@ RULES: dict[type[Event], LineRules] = {
     events.ActorStarted: LineRules(logging.DEBUG),
     events.ActorEnded: LineRules(logging.INFO),  # and see level_of
     events.KeepAliveTimedOut: LineRules(logging.DEBUG, limited=True),
+    events.SessionDetached: LineRules(logging.DEBUG),
+    events.SessionResumed: LineRules(logging.DEBUG),
+    events.SessionLost: LineRules(logging.INFO, limited=True),
     events.ReadingPaused: LineRules(logging.DEBUG, limited=True),
     events.HandshakeRefused: LineRules(logging.INFO, limited=True),
     events.HandshakeTimedOut: LineRules(logging.INFO, limited=True),
@@ -76,6 +80,7 @@ RULES: dict[type[Event], LineRules] = {
     events.RateLimited: LineRules(logging.INFO, limited=True),
     events.AcceptFailed: LineRules(logging.WARNING, limited=True),
     events.AcceptsPaused: LineRules(logging.WARNING, limited=True),
+    events.HandoverFailed: LineRules(logging.WARNING, limited=True),
     events.ResponseCut: LineRules(logging.WARNING, limited=True),
     events.MailboxFull: LineRules(logging.WARNING, limited=True),
     events.OutputFull: LineRules(logging.WARNING, limited=True),
@@ -196,12 +201,20 @@ def text_of(event: Event) -> str:
             return f"closed {address or 'a client'}: no further request came"
         case events.ResponseCut(path=path, remote_address=address):
             return f"the answer to {address or 'a client'} at {_one_line(path)} was cut short: it took too long"
+        case events.HandoverFailed(node=node, why=why):
+            return f"no handover to node {_one_line(node)}: {_one_line(why)}"
         case events.ActorStarted(conn=conn):
             return f"{conn.id} opened {_one_line(conn.path)}"
         case events.ActorEnded(conn=conn, reason=reasons.Error(exception=exception)):
             return f"{conn.id} ended: Error({_name(exception)})"
         case events.ActorEnded(conn=conn, reason=reason):
             return f"{conn.id} ended: {_one_line(repr(reason))}"
+        case events.SessionDetached(conn=conn, reason=reason):
+            return f"{conn.id} has lost its wire and waits for its client: {_one_line(repr(reason))}"
+        case events.SessionResumed(conn=conn, transport=transport):
+            return f"{conn.id} goes on over {transport}"
+        case events.SessionLost(address=address, reason=reason):
+            return f"{address or 'a client'} came back to a session that is lost: {reason}"
         case events.ActorCrashed(conn=conn, callback=callback, exception=exception):
             return f"{conn.id} at {_one_line(conn.path)}: {callback} raised {_name(exception)}"
         case events.TerminateFailed(conn=conn, exception=exception):

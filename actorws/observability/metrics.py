@@ -10,6 +10,9 @@ actorws_limit_reached_total{limit}                 each event that names an opti
 actorws_connections_open                           actors now (a gauge)
 actorws_connections_started_total                  actors that began
 actorws_connections_ended_total{reason}            and those that ended, by the reason's name
+actorws_sessions_detached_total                    sessions that lost their wire and waited for their client
+actorws_sessions_resumed_total                     sessions that their client came back to
+actorws_sessions_lost_total{reason}                clients that came back in vain
 actorws_handshakes_refused_total{status}           requests that were answered with an error status
 actorws_protocol_violations_total{code}            Closes for a peer's fault, by close code
 actorws_crashes_total{callback}                    what was raised by user code; ``handler``: by ``connect`` or
@@ -19,6 +22,7 @@ actorws_callbacks_timed_out_total{callback}        callbacks that were cancelled
 actorws_mailbox_overflows_total{policy}            messages without room, by what was done
 actorws_output_overflows_total{policy}             frames without room, by what was done
 actorws_accept_failures_total                      times that the system refused to give a connection
+actorws_handover_failures_total                    connections that could not be handed to another worker
 ================================================== ======================================================
 """
 
@@ -42,6 +46,7 @@ __all__ = ["Metrics"]
 _Count: TypeAlias = Callable[[Any], None]
 
 POLICIES = ("drop_new", "drop_old", "close")
+LOST = ("unknown", "expired", "overflow", "elsewhere")
 CALLBACKS = ("init", "handle_client_message", "handle_server_message", "handle_drain", "terminate")
 
 
@@ -90,7 +95,17 @@ class Metrics:
             opened.dec()
             ended.labels(type(event.reason).__name__.lower()).inc()
 
-        return {events.ActorStarted: start, events.ActorEnded: end}
+        return {events.ActorStarted: start, events.ActorEnded: end, **self._sessions()}
+
+    def _sessions(self) -> dict[type[Event], _Count]:
+        detached = self._counter("sessions_detached", "Sessions that lost their wire and waited for their client.")
+        resumed = self._counter("sessions_resumed", "Sessions that their client came back to.")
+        lost = self._counter("sessions_lost", "Clients that came back in vain.", "reason", LOST)
+        return {
+            events.SessionDetached: lambda event: detached.inc(),
+            events.SessionResumed: lambda event: resumed.inc(),
+            events.SessionLost: lambda event: lost.labels(event.reason).inc(),
+        }
 
     def _refusals(self) -> dict[type[Event], _Count]:
         refused = self._counter("handshakes_refused", "Requests answered with an error status.", "status")
@@ -98,12 +113,14 @@ class Metrics:
         mailbox = self._counter("mailbox_overflows", "Messages that found no room.", "policy", POLICIES)
         output = self._counter("output_overflows", "Frames that found no room.", "policy", POLICIES)
         accepts = self._counter("accept_failures", "Times that the system refused to give a connection.")
+        handovers = self._counter("handover_failures", "Connections that could not be handed to another worker.")
         return {
             events.HandshakeRefused: lambda event: refused.labels(str(event.status)).inc(),
             events.ProtocolViolated: lambda event: violated.labels(str(int(event.code))).inc(),
             events.MailboxFull: lambda event: mailbox.labels(event.policy).inc(),
             events.OutputFull: lambda event: output.labels(event.policy).inc(),
             events.AcceptFailed: lambda event: accepts.inc(),
+            events.HandoverFailed: lambda event: handovers.inc(),
         }
 
     def _callbacks(self) -> dict[type[Event], _Count]:

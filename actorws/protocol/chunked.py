@@ -64,6 +64,15 @@ class ChunkedBody:
         self._buffer = data[at:]
         return None
 
+    @property
+    def raw(self) -> bytes:
+        """What has come of a body that isn't whole, coded anew: whoever decodes this can go on with what comes next."""
+        size = b"%x\r\n" % (len(self.body) + self._missing)
+        if self._missing or self._awaits_end:
+            return size + self.body + self._buffer
+        whole = size + self.body + b"\r\n" if self.body else b""
+        return whole + (b"" if self._trailers is None else b"0\r\n") + self._buffer
+
     def _take(self, line: bytes) -> bool:
         """Take a line that is not data; whether it is the last."""
         if self._awaits_end:

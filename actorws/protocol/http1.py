@@ -53,6 +53,22 @@ class RequestReader:
         return self.head is not None or self._buffer not in (b"", b"\r")
 
     @property
+    def raw(self) -> bytes:
+        """All that has come of this request and behind it, for another reader to begin with.
+
+        It is put together from what is kept anyway, so a body in chunks is coded in other ones.
+        """
+        if self.head is None:
+            return self._buffer
+        if isinstance(self._body, ChunkedBody):
+            body = self._body.raw
+        elif self._body is None and self.head.body_length is None:
+            body = (b"%x\r\n%b\r\n" % (len(self.body), self.body) if self.body else b"") + b"0\r\n\r\n"
+        else:
+            body = self.body if self._body is None else bytes(self._body)
+        return self.head.raw + body + self.rest
+
+    @property
     def wants_continue(self) -> bool:
         """Whether the client waits for ``100 Continue`` before it sends the body (RFC 9110 section 10.1.1)."""
         head = self.head

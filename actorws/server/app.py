@@ -13,12 +13,15 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 from actorws.actor.kind import Kind
 from actorws.behaviour import Websocket
 from actorws.exceptions import ConfigError, UsageError
+from actorws.server.assets import serve_assets
+from actorws.server.custom import Factory, Routes
 from actorws.server.http import Request
-from actorws.server.router import Router
+from actorws.server.mount import Mount
 from actorws.server.static import StaticFolder
 
 if TYPE_CHECKING:
     from actorws.runtime import Runtime
+    from actorws.server.asgi_scope import AsgiApp
 
 __all__ = ["App", "Background", "Handler"]
 
@@ -30,18 +33,22 @@ Background: TypeAlias = Callable[["Runtime"], Awaitable[None]]
 H = TypeVar("H", bound=Handler)
 B = TypeVar("B", bound=Background)
 M = TypeVar("M", bound=type)
+F = TypeVar("F", bound=Factory)
 
 
 class App:
-    """Routes of WebSockets and plain HTTP, static folders and background functions.
+    """Routes of WebSockets and plain HTTP, static folders, mounted ASGI apps and background functions.
 
     Paths are literal, or have ``{name}`` for one segment and ``{name:path}`` for the rest; the more literal one wins.
+    The browser client is at ``/_actorws/actorws.js`` in every app.
     """
 
     def __init__(self) -> None:
-        self.router: Router[Kind, Handler] = Router()
+        self.router: Routes = Routes()
         self.backgrounds: list[Background] = []
+        self.mounts: list[Mount] = []
         self._messages: dict[type, str] = {}
+        serve_assets(self.router)
 
     @classmethod
     def of(cls, target: App | type[Websocket] | Websocket) -> App:
@@ -82,6 +89,43 @@ class App:
     def static(self, prefix: str, folder: str | Path, *, index: str = "index.html") -> None:
         """Serve the files below ``folder`` at ``prefix``. Raises ``ValueError`` if there is no such folder."""
         self.router.mount(prefix, StaticFolder(folder, index))
+
+    def mount(self, prefix: str, app: AsgiApp) -> None:
+        """Serve plain requests of every method at ``prefix`` and below with ``app``, an ASGI 3 application for trio.
+
+        Starlette, FastAPI, Litestar and what else runs on anyio is one; what needs asyncio is not. The app's
+        ``root_path`` is ``prefix``; ``scope["extensions"]["actorws"]["runtime"]`` is the ``Runtime``, to reach actors
+        with. Routes of this app win, then the longest prefix; WebSockets are served by routes alone. A request's
+        body is whole before the app is called (``max_body_size``).
+
+        The app's lifespan, if it has one, is started before the server accepts, and shut down when all connections
+        have ended; ``serve`` raises ``UsageError`` if its startup fails. The app has ``handler_timeout`` for the
+        first bytes of an answer (then 503); a stream that has begun may be silent for as long as it likes, but is cut
+        when the client takes nothing for that long. When the client goes, ``receive`` says so, to ``send`` a further
+        piece raises ``BrokenPipeError``, and the app is cancelled after ``handler_timeout`` more. What it does behind
+        a complete answer (background tasks) goes on, and is cancelled with the server after ``drain_timeout``.
+
+        Raises ``ValueError`` for a prefix that is no literal path or is mounted already, ``TypeError`` for no callable.
+        """
+        mount = Mount(prefix.rstrip("/"), app)
+        self.router.mount(prefix, mount, None)
+        self.mounts.append(mount)
+
+    def register_transport(self, factory: F) -> F:
+        """Ask ``factory`` for a transport, for each request on the path of a behaviour; usable as a decorator.
+
+        ``factory(request)``, a ``def`` that doesn't wait, returns an ``actorws.Transport``, made of
+        ``request.take_over()`` (the raw connection, see ``TransportRequest``), or ``None`` to leave the request to the
+        factory registered before it, and in the end to what is built in. The last one registered is asked first. What
+        follows is as in ``run_over``; a request whose Host or Origin the route doesn't allow gets 403, and one for
+        which ``factory`` raises, 500 (or the status of the ``HandshakeError`` that it raises). The answer to the
+        request, if there is to be one, is the transport's to send, once it is asked to receive or send. Raises
+        ``TypeError`` for no callable.
+        """
+        if not callable(factory):
+            raise TypeError(f"factory must be a function of a request, not {factory!r}")
+        self.router.factories.append(factory)
+        return factory
 
     def message(self, cls: M | None = None, *, tag: str | None = None) -> Any:
         """Let actors send each other instances of ``cls``: a dataclass, an attrs class or a ``msgspec.Struct``.

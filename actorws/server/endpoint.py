@@ -11,8 +11,11 @@ from inspect import isawaitable
 from typing import TYPE_CHECKING
 
 from actorws.exceptions import HandshakeError
+from actorws.server.custom import choose
 from actorws.server.http import Request, Response, as_response, head_bytes
+from actorws.server.http_sessions import session_request
 from actorws.server.jobs import Answer, Stream
+from actorws.server.mount import Mount
 from actorws.server.reception import Reception
 from actorws.server.upgrade import Upgrade
 from actorws.transports.wire import MAILBOX, OUTPUT
@@ -26,6 +29,8 @@ __all__ = ["Endpoint"]
 
 #: Requests of one connection that are answered in a row; 64 KiB hold 2500 of them: 70 ms that others would wait.
 REQUESTS_PER_TURN = 32
+#: Bytes of further requests that are read while a mounted app answers: only the reader sees that a client goes.
+MAX_BEHIND = 64 * 1024
 
 
 class Endpoint(Reception):
@@ -37,6 +42,10 @@ class Endpoint(Reception):
         is_new = self._kept and not self._reader.started
         try:
             self._reader.receive(data)
+            if self.call is not None:
+                if len(self._reader.rest) > MAX_BEHIND:
+                    self.wire.pause(MAILBOX)
+                return False
             if is_new and self._reader.started:
                 self._within("handshake_timeout")
             return self._advance()
@@ -58,9 +67,22 @@ class Endpoint(Reception):
             match = self._site.router.resolve(head.path)
             if match is None:
                 raise HandshakeError(404, "there is nothing at this path")
-            if match.websocket is not None and (head.is_upgrade or head.method not in match.http):
+            if self._site.factories and match.websocket is not None and choose(self, self._site, match, head):
+                return False
+            if not head.is_upgrade and (request := session_request(match, head)) is not None:
+                if self._site.handover is not None and self._site.handover.take(self, head):
+                    return False
+                if not self._is_whole():
+                    return False
+                assert match.websocket is not None
                 self._began = True
-                return Upgrade(self, self._site.runtime, match.websocket, match.params, head).begin()
+                request(self, self._site, match.websocket, match.params, head).begin()
+                continue
+            if match.websocket is not None and (head.is_upgrade or head.method not in match.http):
+                if self._site.handover is not None and self._site.handover.take(self, head):
+                    return False
+                self._began = True
+                return Upgrade(self, self._site, match.websocket, match.params, head).begin()
             if not self._has_body(match):
                 return False
             self._began = True
@@ -68,11 +90,15 @@ class Endpoint(Reception):
         return False
 
     def _has_body(self, match: Match[Kind, Handler]) -> bool:
-        """Whether the request is whole; asks for the body if the client waits to be asked."""
-        reader = self._reader
-        assert reader.head is not None
-        if reader.head.method not in match.http:
+        """As ``_is_whole``, for a request that has a handler."""
+        assert self._reader.head is not None
+        if self._reader.head.method not in match.http:
             raise HandshakeError(405, "the path is not served with this method", [("Allow", match.allow)])
+        return self._is_whole()
+
+    def _is_whole(self) -> bool:
+        """Whether the request is there; asks for the body if the client waits to be asked."""
+        reader = self._reader
         if not reader.complete and not self._awaits_body:
             self._awaits_body = True
             self._within("handler_timeout")
@@ -98,7 +124,10 @@ class Endpoint(Reception):
         except BaseException as error:
             self.crashed(error)
             return
-        if isawaitable(result):
+        if isinstance(result, Mount):
+            assert self._site.mounts is not None
+            self._site.mounts.answer(result, head, self._reader.body, self)
+        elif isawaitable(result):
             self.start(Answer(self, result))
         else:
             self.respond(result)
@@ -128,15 +157,29 @@ class Endpoint(Reception):
         head = self._reader.head
         if self.wire is None:
             return
-        if head is None or not self._keeps_alive:
+        if head is None or not self.keeps_alive:
             self._leave()
             return
-        self._began = self._awaits_body = False
+        self._began = self._awaits_body = self.stays = False
         self._kept = True
         self._drained = None
         self._within("keep_alive_timeout")
         self.wire.resume(MAILBOX)
         self._reader.next()
+
+    def answered(self, *, goes_on: bool) -> None:
+        """A mounted app's answer is complete: go on to the next request if the connection does. Calls no user code."""
+        self.finished()
+        if not goes_on:
+            self._leave()
+            return
+        try:
+            self.next()
+        except HandshakeError as error:
+            self.refuse(error)
+        else:
+            if self._reader.started and not self.left:
+                self.wire.read_again()
 
     def go_on(self) -> None:
         """Serve the requests that came behind the one that has just been answered."""
@@ -147,8 +190,33 @@ class Endpoint(Reception):
         except HandshakeError as error:
             self.refuse(error)
 
+    def come_back(self, behind: bytes, *, keep_alive: bool) -> None:
+        """Take a connection over whose request somebody else has answered, and what came ``behind`` it.
+
+        Calls no user code.
+        """
+        if not keep_alive:
+            self._leave()
+            return
+        self._kept = True
+        self.wire.resume(MAILBOX)
+        try:
+            self._reader.receive(behind)
+        except HandshakeError as error:
+            self.refuse(error)
+            return
+        if self._reader.started:
+            self._within("handshake_timeout")
+            self.wire.read_again()
+
     @property
-    def _keeps_alive(self) -> bool:
+    def body(self) -> bytes:
+        """Of the current request."""
+        return self._reader.body
+
+    @property
+    def keeps_alive(self) -> bool:
+        """Whether the connection goes on behind the answer, as far as we can say."""
         head = self._reader.head
         return head is not None and head.keep_alive and not self._site.draining
 
@@ -157,7 +225,7 @@ class Endpoint(Reception):
         return "1.1" if self._reader.head is None else self._reader.head.http_version
 
     def _head(self, response: Response) -> bytes:
-        return head_bytes(response, keep_alive=self._keeps_alive, http_version=self._version)
+        return head_bytes(response, keep_alive=self.keeps_alive, http_version=self._version)
 
     def became_websocket(self) -> bytes:
         """The handshake is done, and someone else receives now; returns what came behind the head."""

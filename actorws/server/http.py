@@ -23,7 +23,18 @@ from actorws.protocol.headers import header_lines
 if TYPE_CHECKING:
     from actorws.runtime import Runtime
 
-__all__ = ["LAST_CHUNK", "Framing", "Request", "Response", "as_response", "chunk", "framing", "head_bytes", "refusal"]
+__all__ = [
+    "LAST_CHUNK",
+    "Framing",
+    "Request",
+    "Response",
+    "as_response",
+    "chunk",
+    "framed_head",
+    "framing",
+    "head_bytes",
+    "refusal",
+]
 
 Body: TypeAlias = str | bytes | AsyncIterable[bytes]
 #: A value that is a list is sent as one line each (``Set-Cookie``).
@@ -117,9 +128,7 @@ class Response:
             if "content-type" in given:
                 raise ValueError("content_type is given twice: as an argument and as a header")
             lines += header_lines({"Content-Type": content_type})
-        if "date" not in given:
-            lines += _date_line(int(time.time()))
-        return lines if "server" in given else lines + "Server: actorws\r\n"
+        return lines
 
 
 class Framing(Enum):
@@ -149,18 +158,25 @@ def head_bytes(response: Response, *, keep_alive: bool = True, http_version: str
 
     With ``Framing.CLOSE`` the connection can't be kept, whatever ``keep_alive`` says.
     """
-    how = framing(response, http_version)
-    frame = ""
+    how, length = framing(response, http_version), None
     if how is Framing.LENGTH:
         payload = response.payload()
         length = len(payload) if isinstance(payload, bytes) else response.content_length
+    return framed_head(response.status, response._lines(), how, length, keep_alive=keep_alive)
+
+
+def framed_head(status: int, lines: str, how: Framing, length: int | None, *, keep_alive: bool) -> bytes:
+    """A head of these header ``lines``, which have to be sound; Date, Server and what frames the body are added."""
+    frame = ""
+    if how is Framing.LENGTH:
         frame = f"Content-Length: {length}\r\n"
     elif how is Framing.CHUNKED:
         frame = "Transfer-Encoding: chunked\r\n"
+    given = "\r\n" + lines.lower()
+    date = "" if "\r\ndate:" in given else _date_line(int(time.time()))
+    server = "" if "\r\nserver:" in given else "Server: actorws\r\n"
     connection = "keep-alive" if keep_alive and how is not Framing.CLOSE else "close"
-    return (f"{_status_line(response.status)}{response._lines()}{frame}Connection: {connection}\r\n\r\n").encode(
-        "latin-1"
-    )
+    return f"{_status_line(status)}{lines}{date}{server}{frame}Connection: {connection}\r\n\r\n".encode("latin-1")
 
 
 def chunk(piece: bytes) -> bytes:

@@ -20,12 +20,15 @@ from actorws.transports.wire import MAILBOX, Wire
 
 if TYPE_CHECKING:
     from actorws.actor.workers import Job, Worker
+    from actorws.server.asgi_call import AsgiCall
     from actorws.server.site import Site
 
 __all__ = ["Reception"]
 
 #: Seconds for the client to end its side of a connection that we have left.
 LINGER = 5.0
+#: Seconds for the first request of a connection that was accepted before the server began to go away.
+FIRST_WORDS = 0.25
 
 
 class Reception(Receiver):
@@ -42,9 +45,11 @@ class Reception(Receiver):
         "_site",
         "_worker",
         "address",
+        "call",
         "gathering",
         "left",
         "overdue",
+        "stays",
         "wire",
     )
 
@@ -61,9 +66,13 @@ class Reception(Receiver):
         self._awaits_body = False
         #: Whether a request was answered and the connection was kept.
         self._kept = False
+        #: Whether the current request is served here, whichever worker it is for.
+        self.stays = False
         #: Whether we have taken leave.
         self.left = False
-        self._worker: Worker | None = None
+        self._worker: Worker | AsgiCall | None = None
+        #: The mounted app's work on the current request, until its answer is complete. It is ``_worker`` then, too.
+        self.call: AsgiCall | None = None
         #: Set when the client has taken what a body in pieces waits for.
         self._drained: trio.Event | None = None
         #: Whether the time is over, but something that has come is still to be read.
@@ -77,6 +86,10 @@ class Reception(Receiver):
 
     def ended(self, error: OSError | None) -> None:
         if self.wire is None:
+            return
+        if self.call is not None and error is None and (self.wire.open or self.wire.queue is not None):
+            # Nothing is broken: it may have ended its side only, and wait for the answer.
+            self.call.finished_sending()
             return
         if self._worker is not None:
             self._worker.cancel()
@@ -98,6 +111,8 @@ class Reception(Receiver):
             self._worker.cancel()
         # Cycles are cut, so that memory is back without the garbage collector.
         self.wire = None  # type: ignore[assignment]
+        if self._drained is not None:
+            self._drained.set()
 
     def expire(self, now: float) -> None:
         wire = self.wire
@@ -121,7 +136,8 @@ class Reception(Receiver):
             self._leave()
         else:
             # Nothing was said, so there is nothing to linger for.
-            self._site.runtime.emit(HandshakeTimedOut(str(self.address)))
+            if not self._site.draining:
+                self._site.runtime.emit(HandshakeTimedOut(str(self.address)))
             wire.shut()
 
     def _within(self, limit: str, seconds: float | None = None) -> None:
@@ -129,6 +145,11 @@ class Reception(Receiver):
         self._limit = limit
         self._late = False
         self._site.runtime.wheel.schedule(self, getattr(self._site.config, limit) if seconds is None else seconds)
+
+    @property
+    def raw(self) -> bytes:
+        """What has come of the current request and behind it."""
+        return self._reader.raw
 
     @property
     def _is_head(self) -> bool:
@@ -184,9 +205,12 @@ class Reception(Receiver):
             return
         if self._reader.started:
             self.refuse(HandshakeError(503, "the server is going away", [("Retry-After", "5")]))
-        elif self.wire is not None:
-            # Nothing was said, so there is nothing to linger for: browsers keep such connections for minutes.
+        elif self.wire is not None and self._kept:
+            # Nothing was said since, so there is nothing to linger for: browsers keep such connections for minutes.
             self.wire.shut()
+        elif self.wire is not None:
+            # It may have been accepted just now, its request on the way.
+            self._site.runtime.wheel.schedule(self, FIRST_WORDS)
 
     def _leave(self) -> None:
         self._began = self.left = True
@@ -202,9 +226,20 @@ class Reception(Receiver):
         self._within("handler_timeout")
         self._worker = self._site.runtime.workers.start(job)
 
+    def attend(self, call: AsgiCall) -> None:
+        """``call`` answers, in a task that it has already; meanwhile what comes is kept, so that an end shows."""
+        self.overdue = ""
+        self._within("handler_timeout")
+        self._worker = self.call = call
+
+    def takes_what_is_sent(self, seconds: float) -> bool:
+        """Whether nothing waits for the client, or it has given a sign of life in so many seconds."""
+        wire = self.wire
+        return not wire.buffered or trio.current_time() - wire.last_seen < seconds
+
     def finished(self) -> None:
         """The job is done."""
-        self._worker = None
+        self._worker = self.call = None
 
     async def send_piece(self, piece: bytes) -> None:
         """Send a piece of a body, and wait until the client has taken most of what was sent."""
@@ -214,6 +249,8 @@ class Reception(Receiver):
         wire.write(piece)
         self._within("handler_timeout")
         await trio.lowlevel.checkpoint()
+        # Of what has not been handed on yet, a wire doesn't say that it was taken.
+        wire.flush()
         while self.wire is not None and wire.buffered > self._site.options.high_water_mark:
             self._drained = trio.Event()
             await self._drained.wait()

@@ -9,7 +9,7 @@ Paths come percent-decoded, so ``%2F`` separates segments as ``/`` does.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Generic, TypeVar
 
@@ -54,6 +54,27 @@ class Match(Generic[W, H]):
     def allow(self) -> str:
         """The methods that are served, as the header ``Allow`` has them."""
         return ", ".join(sorted({*self.http, "GET"} if self.websocket is not None else self.http))
+
+
+class _EveryMethod(Mapping[str, H]):
+    """One target for every method there is or will be. (There is no list of those.)"""
+
+    __slots__ = ("_target",)
+
+    def __init__(self, target: H) -> None:
+        self._target = target
+
+    def __getitem__(self, method: str) -> H:
+        return self._target
+
+    def __contains__(self, method: object) -> bool:
+        return True
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
 
 
 @define(eq=False)
@@ -105,8 +126,8 @@ class Router(Generic[W, H]):
         route.http.update(dict.fromkeys(checked, target))
         self._add(route)
 
-    def mount(self, prefix: str, target: H) -> None:
-        """Serve GET and HEAD of ``prefix`` and everything below it that no pattern matches.
+    def mount(self, prefix: str, target: H, methods: Iterable[str] | None = ("GET",)) -> None:
+        """Serve ``prefix`` and everything below it that no pattern matches; ``methods`` as ``http``, ``None``: all.
 
         Raises ``ValueError`` for a prefix that is no literal path or is mounted already.
         """
@@ -115,7 +136,8 @@ class Router(Generic[W, H]):
         below = prefix.rstrip("/") + "/"
         if any(below == mounted for mounted, _ in self._mounts):
             raise ValueError(f"prefix {prefix!r} is mounted already")
-        self._mounts.append((below, Match(None, MappingProxyType({"GET": target, "HEAD": target}), _NO_PARAMS)))
+        http = _EveryMethod(target) if methods is None else _with_head(dict.fromkeys(_methods(methods), target))
+        self._mounts.append((below, Match(None, http, _NO_PARAMS)))
         self._mounts.sort(key=lambda mount: -len(mount[0]))
 
     def resolve(self, path: str) -> Match[W, H] | None:
@@ -181,12 +203,17 @@ def _walk(
 
 
 def _match(route: Route[W, H], values: tuple[str, ...]) -> Match[W, H]:
-    http = route.http
+    return Match(
+        route.websocket,
+        _with_head(route.http),
+        dict(zip(route.names, values, strict=True)) if values else _NO_PARAMS,
+    )
+
+
+def _with_head(http: dict[str, H]) -> Mapping[str, H]:
     if "GET" in http and "HEAD" not in http:
         http = {**http, "HEAD": http["GET"]}
-    return Match(
-        route.websocket, MappingProxyType(http), dict(zip(route.names, values, strict=True)) if values else _NO_PARAMS
-    )
+    return MappingProxyType(http)
 
 
 def _segments(path: str) -> list[str]:

@@ -22,11 +22,15 @@ from actorws.config import ServerConfig
 from actorws.events import BackgroundCrashed, ListenerStarted
 from actorws.exceptions import ConfigError
 from actorws.frames import Close, CloseCode
-from actorws.observability.subscribers import Subscribers
+from actorws.observability.logs import log_events
+from actorws.observability.subscribers import Subscribers, to_all
 from actorws.runtime import Runtime, open_runtime
 from actorws.server.app import App, Background
 from actorws.server.drivers import listen, open_drivers
+from actorws.server.handover import open_handover
+from actorws.server.lifespan import open_lifespans
 from actorws.server.listener import Listener, identity, open_tcp, open_unix, remove_unix, url_of
+from actorws.server.mount import open_mounts
 from actorws.server.shutdown import drain, say_goodbye
 from actorws.server.site import Site
 from actorws.server.stream_listener import StreamListener
@@ -86,6 +90,7 @@ async def serve(
     sockets: Sequence[_socket.socket] | None = None,
     cluster: str | Engine | None = None,
     messages: Literal["checked", "any"] = "checked",
+    siblings: Path | None = None,
     task_status: trio.TaskStatus[Served] = trio.TASK_STATUS_IGNORED,
     **options: Any,
 ) -> None:
@@ -98,26 +103,32 @@ async def serve(
     ``cluster`` is the URL of a Redis or Valkey server by which the names and groups of this process and others are one
     (see ``actorws.cluster``), or an engine; ``messages="any"``, without a cluster, lets actors send each other whatever
     they like, as it is.
+    ``siblings`` is the folder by which several processes that serve the same addresses hand over connections to each
+    other (see ``run_worker``).
     ``options`` are those of ``ServerConfig``, by name.
 
     The graceful shutdown stops accepting, tells clients with Close 1001 (or 1012), runs every ``terminate`` and takes
     ``drain_timeout`` at most. Cancellation does the same without waiting for clients; an ``async def terminate`` is
     still given its ``terminate_timeout``. Raises ``EngineUnavailable`` if the cluster can't be
     reached, ``OSError`` for an address that can't be had, ``ConfigError`` for a bad option, ``UsageError`` for a target
-    that can't be served.
+    that can't be served, or a mounted app whose startup failed.
     """
     config = ServerConfig.of(**options)
     app = App.of(app)
     engine = engine_of(cluster)
     types = types_of(app, messages, engine)
+    emit = log_events() if on_event is None else to_all(on_event)
     ending = _Ending()
     with _sockets(host, port, unix, config) if sockets is None else _closing(sockets) as sockets:
         async with (
-            open_runtime(on_event, engine=engine, messages=types) as runtime,
+            open_lifespans(app.mounts, emit) as state_of,
+            open_runtime(emit, engine=engine, messages=types) as runtime,
+            open_mounts(runtime, state_of, config.handler_timeout) as mounts,
             open_drivers(runtime) as (drivers, poller),
             trio.open_nursery() as backgrounds,
         ):
-            site = Site(runtime, app.router, config)
+            site = Site(runtime, app.router, config, mounts)
+            site.handover = open_handover(site, siblings, poller)
             accepts = _accepts(config)
             listeners: list[Listener | StreamListener] = []
 
@@ -151,6 +162,8 @@ async def serve(
             finally:
                 for listener in listeners:
                     listener.close()
+                if site.handover is not None:
+                    site.handover.close()
                 say_goodbye(runtime, ending.frame)
                 backgrounds.cancel_scope.cancel()
 

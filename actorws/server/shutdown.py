@@ -24,6 +24,8 @@ async def drain(site: Site, timeout: float, frame: Close | None = None) -> None:
         site.drain()
         await runtime.supervisor.drain(timeout, frame=frame)
         await runtime.wait_no_wires()
+        if site.mounts is not None:
+            await site.mounts.wait_idle()
     for actor in runtime.supervisor:
         runtime.emit(ActorCut(actor.conn, "terminate"))
     if runtime.wires:

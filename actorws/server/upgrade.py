@@ -1,134 +1,82 @@
 """Upgrade: a WebSocket handshake on an endpoint, from the request's head to the first callback.
 
-Rules owned here: ``connect`` decides before a slot is taken; the slot is taken once and the actor exists before the
-101 leaves, so nothing that comes early is lost; ``init``'s frames are the first bytes behind the 101. Must not know
-sockets.
+Rules owned here: the slot is taken once and the actor exists before the 101 leaves, so nothing that comes early is
+lost; ``init``'s frames are the first bytes behind the 101. Must not know sockets.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Hashable, Mapping
+from typing import TYPE_CHECKING, cast
 
 import trio
 
-from actorws.behaviour import Accept, Reject
-from actorws.conn import Conn
-from actorws.events import ActorStarted
+from actorws.actor.actor import Actor
+from actorws.behaviour import Accept
+from actorws.events import ActorStarted, HandshakeRefused
 from actorws.exceptions import HandshakeError
+from actorws.frames import MAX_CLOSE_REASON, Close, CloseCode
 from actorws.protocol import deflate, handshake
 from actorws.protocol.head import Head
-from actorws.server.http import Response, head_bytes
+from actorws.server.admission import Admission
+from actorws.sessions.control import SUBPROTOCOL, Hello
+from actorws.sessions.opening import begin, resume
+from actorws.sessions.store import Lost
+from actorws.sessions.websocket import WebsocketCarrier
 from actorws.transports.deflated import DeflatedTransport
 from actorws.transports.rates import Metered
 from actorws.transports.websocket import WebsocketTransport
 
 if TYPE_CHECKING:
     from actorws.actor.kind import Kind
-    from actorws.runtime import Runtime
     from actorws.server.endpoint import Endpoint
+    from actorws.server.site import Site
 
 __all__ = ["Upgrade"]
 
 
-class Upgrade:
+class Upgrade(Admission):
     """One handshake."""
 
-    __slots__ = ("_agreed", "_conn", "_endpoint", "_head", "_key", "_kind", "_runtime")
+    __slots__ = ("_agreed", "_identity", "_in_session", "_key")
 
-    def __init__(
-        self, endpoint: Endpoint, runtime: Runtime, kind: Kind, path_params: Mapping[str, str], head: Head
-    ) -> None:
-        self._endpoint = endpoint
-        self._runtime = runtime
-        self._kind = kind
-        self._head = head
+    def __init__(self, endpoint: Endpoint, site: Site, kind: Kind, path_params: Mapping[str, str], head: Head) -> None:
+        super().__init__(endpoint, site, kind, path_params, head)
         self._key = ""
         #: The compression that was agreed to, if any.
         self._agreed: deflate.Agreed | None = None
-        self._conn = Conn(
-            runtime, head, serial=runtime.next_serial(), path_params=path_params, remote_address=endpoint.address
-        )
+        #: Whether the client speaks ``actorws.v1``: then its first message says which session it wants.
+        self._in_session = False
+        self._identity: Hashable | None = None
 
     def begin(self) -> bool:
-        """Check the request and ask ``connect``. True as ``Receiver.receive``. Raises ``HandshakeError``."""
+        """As for any admission, of a request that has to be a handshake."""
+        if "websocket" not in self._kind.config.sessions.transports:
+            raise HandshakeError(404, "there is no WebSocket at this path")
         self._key = handshake.check(self._head)
-        options = self._kind.config.handshake
-        if not handshake.host_allowed(self._head, options.allowed_hosts):
-            raise HandshakeError(403, "this server is not called so")
-        if not handshake.origin_allowed(self._head, options.allowed_origins):
-            raise HandshakeError(403, "the Origin of this page is not allowed")
-        if self._kind.connect_is_async:
-            self._endpoint.start(self)
-            return False
-        try:
-            decision = self._kind.connect(self._conn)
-        except BaseException as error:
-            self._endpoint.crashed(error)
-            return False
-        return self._decide(decision)
+        return super().begin()
 
-    async def work(self) -> None:
-        """An ``async def connect``, in a worker."""
-        endpoint = self._endpoint
-        try:
-            decision = await self._kind.connect(self._conn)
-        except trio.Cancelled:
-            raise
-        except BaseException as error:
-            endpoint.finished()
-            endpoint.crashed(error)
-            return
-        endpoint.finished()
-        if endpoint.wire is None or endpoint.left:
-            return
-        wire = endpoint.wire
-        try:
-            if self._decide(decision):
-                wire.read_again()
-        except HandshakeError as error:
-            endpoint.refuse(error)
-
-    def cut(self) -> None:
-        """``connect`` was cancelled: it took too long, or the client has gone."""
-        self._endpoint.finished()
-        limit = self._endpoint.overdue
-        self._endpoint.refuse(HandshakeError(503, "the handshake took too long", [("Retry-After", "5")], limit))
-
-    def _decide(self, decision: Any) -> bool:
-        """Do as ``connect`` says."""
-        if isinstance(decision, Reject):
-            self._reject(decision)
-            return False
-        accept = decision if isinstance(decision, Accept) else Accept()
-        if decision is not None and accept is not decision:
-            error = TypeError(f"{self._kind.name}.connect must return None, Accept or Reject, not {decision!r:.100}")
-            self._endpoint.crashed(error)
-            return False
+    def _let_in(self, accept: Accept) -> bool:
         try:
             response = self._response(accept)
         except Exception as error:
             self._endpoint.crashed(error)
             return False
-        self._runtime.supervisor.admit(self._conn, self._kind.config.limits)
+        if not self._in_session:
+            self._runtime.supervisor.admit(self._conn, self._kind.config.limits)
         return self._accept(response)
 
     def _response(self, accept: Accept) -> bytes:
         offered = handshake.offered_subprotocols(self._head)
         config = self._kind.config.handshake
-        self._conn.subprotocol = handshake.choose_subprotocol(offered, config, accept.subprotocol)
+        if SUBPROTOCOL in offered:
+            offered.remove(SUBPROTOCOL)
+            self._in_session = True
+            self._identity = accept.identity
+        chosen = self._conn.subprotocol = handshake.choose_subprotocol(offered, config, accept.subprotocol)
         agreed = self._agreed = deflate.negotiate(self._head, self._kind.config.compression)
         extensions = None if agreed is None else agreed.header
-        return handshake.response(self._key, self._conn.subprotocol, accept.headers, extensions)
-
-    def _reject(self, reject: Reject) -> None:
-        body = reject.body or f"{reject.status}\n"
-        try:
-            response = head_bytes(Response(body, reject.status, reject.headers), keep_alive=False)
-        except Exception as error:
-            self._endpoint.crashed(error)
-            return
-        self._endpoint.reject(response, body.encode() if isinstance(body, str) else body, reject.status)
+        return handshake.response(self._key, SUBPROTOCOL if self._in_session else chosen, accept.headers, extensions)
 
     def _accept(self, response: bytes) -> bool:
         runtime, kind, conn = self._runtime, self._kind, self._conn
@@ -136,15 +84,36 @@ class Upgrade:
         rest = self._endpoint.became_websocket()
         self._head.forget()
         wire.options = kind.config.backpressure
+        carrier = WebsocketCarrier(kind, conn, self._greeted, self._sessions.expected) if self._in_session else None
         if self._agreed is None:
-            transport = WebsocketTransport(wire, kind, conn)
+            transport = WebsocketTransport(wire, kind, conn, carrier)
         else:
-            transport = DeflatedTransport(wire, kind, conn, self._agreed)
+            transport = DeflatedTransport(wire, kind, conn, self._agreed, carrier)
         receiver = transport if kind.rates is None else Metered(transport, kind.rates, trio.current_time)
         wire.receiver = receiver
         wire.resume(~0)
-        runtime.supervisor.add(transport.actor, conn)
-        wire.write(response)
-        runtime.emit(ActorStarted(conn))
-        transport.actor.start()
+        if carrier is not None:
+            carrier.transport = transport
+            wire.write(response)
+        else:
+            actor = cast(Actor, transport.actor)
+            runtime.supervisor.add(actor, conn)
+            wire.write(response)
+            runtime.emit(ActorStarted(conn))
+            actor.start()
         return receiver.receive(rest) if rest else False
+
+    def _greeted(self, carrier: WebsocketCarrier, hello: Hello) -> None:
+        """The client of a session has said which one it wants."""
+        store, kind, conn, lost = self._sessions, self._kind, self._conn, None
+        if hello.session is not None:
+            found = resume(store, kind, conn, self._identity, carrier, hello.session, hello.received)
+            if not isinstance(found, Lost):
+                carrier.conn = found.conn
+                return
+            lost = found
+        try:
+            begin(store, kind, conn, self._identity, carrier, lost)
+        except HandshakeError as error:
+            self._runtime.emit(HandshakeRefused(error.status, str(error), str(conn.remote_address), error.limit))
+            carrier.leave(Close(CloseCode.TRY_AGAIN_LATER, str(error)[:MAX_CLOSE_REASON]))

@@ -36,6 +36,7 @@ import trio
 
 from actorws.config import ServerConfig
 from actorws.exceptions import ConfigError
+from actorws.server.handover_folder import handover_folder
 from actorws.server.listener import url_of
 from actorws.server.workers_crew import Crew, Tell
 from actorws.server.workers_sockets import listening
@@ -75,13 +76,15 @@ def oversee(
     if os.name != "posix":
         raise ConfigError("several workers need Linux, macOS or a BSD")
     config = config or ServerConfig()
-    with listening(count, host, port, unix, config.backlog) as sockets:
+    meeting = handover_folder(partial(tell, "warning")) if count > 1 else nullcontext(None)
+    with listening(count, host, port, unix, config.backlog) as sockets, meeting as folder:
         addresses = [url_of(s, secure=secure and s.family != _socket.AF_UNIX) for s in sockets[1]]
         parent = _Parent([socket for each in sockets.values() for socket in each], addresses, announce)
         new_crew = partial(
             Crew,
             command=command,
             sockets=sockets,
+            folder=None if folder is None else str(folder),
             patience=config.drain_timeout + SLACK,
             hang_timeout=hang_timeout,
             tell=tell,

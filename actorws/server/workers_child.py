@@ -1,7 +1,8 @@
 """Worker: this process, if it is one of several that a parent has started to serve the same addresses.
 
 Rules owned here: a worker obeys its parent and outlives it only to tell its clients goodbye; a terminal's signals are
-its parent's business; a SIGTERM to it alone begins its shutdown, however often it comes. Must not know its siblings.
+its parent's business; a SIGTERM to it alone begins its shutdown, however often it comes. Must not know its siblings,
+but for where they are found.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from contextlib import ExitStack, suppress
 from functools import partial
+from pathlib import Path
 from threading import Thread
 from types import FrameType
 from typing import Any
@@ -109,7 +111,8 @@ def run_worker(
         # Never closed before this: that is how the parent's end is noticed, and ours.
         channel = stack.enter_context(_inherited(settings.channel))
         sockets = [stack.enter_context(_inherited(descriptor)) for descriptor in settings.sockets]
-        server = partial(serve, app, sockets=sockets, tls=tls, on_event=on_event, **options)
+        folder = None if settings.folder is None else Path(settings.folder)
+        server = partial(serve, app, sockets=sockets, tls=tls, on_event=on_event, siblings=folder, **options)
         if trio.run(_run, _Worker(channel, settings.others), server):
             raise SystemExit(1)
 

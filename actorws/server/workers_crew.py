@@ -58,19 +58,22 @@ class Crew:
         command: Sequence[str],
         sockets: Mapping[int, Sequence[_socket.socket]],
         cluster: str | None,
+        folder: str | None,
         patience: float,
         hang_timeout: float,
         tell: Tell,
         give_up: Callable[[int], None],
     ) -> None:
-        """``patience``: seconds in which a worker must have ended in good order.
+        """``cluster`` and ``folder`` are those of ``Settings``.
 
+        ``patience``: seconds in which a worker must have ended in good order.
         ``give_up`` is called with an exit status, when it has been told why; then it is for the caller to call ``end``.
         """
         self._nursery = nursery
         self._command = command
         self._sockets = sockets
         self._cluster = cluster
+        self._folder = folder
         self._patience = patience
         self._hang_timeout = hang_timeout
         self._tell = tell
@@ -105,7 +108,7 @@ class Crew:
         return True
 
     def _start(self, number: int) -> Worker:
-        worker = Worker(self._command, number, self._sockets, self._cluster)
+        worker = Worker(self._command, number, self._sockets, self._cluster, self._folder)
         self._running.add(worker)
         self._tell("info", f"{worker} begins")
         self._nursery.start_soon(worker.watch, self._hang_timeout, self._changed)

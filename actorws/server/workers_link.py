@@ -64,6 +64,8 @@ class Settings:
     """By number, descriptors that other workers listen on."""
     cluster: str | None
     """URL of the engine that connects the workers."""
+    folder: str | None = None
+    """Where they find each other, to hand over connections (see ``handover_folder``)."""
 
     def in_environment(self, environment: Mapping[str, str]) -> dict[str, str]:
         """``environment`` with these settings."""
@@ -77,7 +79,14 @@ class Settings:
             return None
         values = json.loads(text)
         others = {int(number): tuple(fds) for number, fds in values["others"].items()}
-        settings = cls(values["number"], values["channel"], tuple(values["sockets"]), others, values["cluster"])
+        settings = cls(
+            values["number"],
+            values["channel"],
+            tuple(values["sockets"]),
+            others,
+            values["cluster"],
+            values.get("folder"),  # not said by parents of earlier releases
+        )
         for descriptor in settings.descriptors:
             os.set_inheritable(descriptor, False)
         return settings

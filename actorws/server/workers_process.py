@@ -33,6 +33,7 @@ class Worker:
         number: int,
         sockets: Mapping[int, Sequence[_socket.socket]],
         cluster: str | None,
+        folder: str | None,
     ) -> None:
         """``sockets`` by number: its own, and those of the other workers. Raises ``OSError`` if it can't be started."""
         own = tuple(socket.fileno() for socket in sockets[number])
@@ -44,7 +45,7 @@ class Worker:
         }
         ours, theirs = _socket.socketpair()
         with theirs:
-            settings = Settings(number, theirs.fileno(), own, descriptors, cluster)
+            settings = Settings(number, theirs.fileno(), own, descriptors, cluster, folder)
             try:
                 environment = settings.in_environment(os.environ)
                 self._child = Child(command, environment=environment, descriptors=settings.descriptors)

@@ -29,6 +29,8 @@ from actorws.exceptions import ConfigError
 from actorws.observability.subscribers import Subscribers, to_all
 from actorws.runtime import Runtime, open_runtime
 from actorws.server.app import App
+from actorws.server.lifespan import open_lifespans
+from actorws.server.mount import open_mounts
 from actorws.server.serve import run_background, types_of
 from actorws.server.shutdown import drain, say_goodbye
 from actorws.server.site import Site
@@ -187,8 +189,13 @@ async def open_app(
     events = _Events(on_event)
     failure: BaseException | None = None
     types = types_of(app, messages, engine)
-    async with open_runtime(events, engine=engine, messages=types) as runtime, trio.open_nursery() as nursery:
-        site = Site(runtime, app.router, config)
+    async with (
+        open_lifespans(app.mounts, events) as state_of,
+        open_runtime(events, engine=engine, messages=types) as runtime,
+        open_mounts(runtime, state_of, config.handler_timeout) as mounts,
+        trio.open_nursery() as nursery,
+    ):
+        site = Site(runtime, app.router, config, mounts)
         for background in app.backgrounds:
             nursery.start_soon(run_background, background, runtime)
         try:

@@ -7,19 +7,49 @@ called from within one of them. Must not know any transport or driver.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from actorws.actor.timers import Expirable
 from actorws.conn import ReadyState, SendStatus
 from actorws.frames import Close, Frame
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
-    from actorws.actor.actor import Actor
+    from actorws.actor.kind import Kind
     from actorws.actor.runqueue import Shared
+    from actorws.conn import Conn
+    from actorws.reasons import Reason
 
-__all__ = ["Receiver", "Transport"]
+__all__ = ["ActorTransport", "Receiver", "Recipient"]
+
+
+class Recipient(Protocol):
+    """What a transport tells of its client: an actor, or what stands between it and a session."""
+
+    kind: Kind
+    conn: Conn
+
+    def receive(self, messages: Iterable[Any], /) -> None:
+        """Messages of the client have come, and control frames if it wants them."""
+
+    def drained(self) -> None:
+        """The client has taken all output, some of which had to wait."""
+
+    def close(self, frame: Close, /) -> bool:
+        """A ``Close`` was among the frames that a callback returned."""
+
+    def close_finished(self, reason: Reason, /) -> None:
+        """A close that was begun by ``ActorTransport.close`` is over."""
+
+    def close_unanswered(self) -> None:
+        """The wire has gone before our Close was answered."""
+
+    def end(self, reason: Reason, /) -> None:
+        """The client has ended it; the transport has done its part."""
+
+    def stop(self, reason: Reason, frame: Close | None = None, /) -> None:
+        """It has to end for ``reason``, and the wire may still be open."""
 
 
 class Receiver(Expirable):
@@ -63,7 +93,7 @@ class Receiver(Expirable):
         raise NotImplementedError
 
 
-class Transport(Receiver):
+class ActorTransport(Receiver):
     """What an actor's frames go through."""
 
     __slots__ = ("actor", "ready_state")
@@ -72,7 +102,7 @@ class Transport(Receiver):
     #: The kind of wire, as ``conn.transport`` says it.
     name: ClassVar[str]
 
-    actor: Actor
+    actor: Recipient
     ready_state: ReadyState
 
     @property

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from actorws.actor.kind import Kind
     from actorws.actor.runqueue import Shared
     from actorws.conn import Conn
+    from actorws.transports.contract import Recipient
     from actorws.transports.wire import Wire
 
 __all__ = ["DeflatedTransport"]
@@ -32,8 +33,8 @@ class DeflatedTransport(WebsocketTransport):
 
     __slots__ = ("_deflater",)
 
-    def __init__(self, wire: Wire, kind: Kind, conn: Conn, agreed: Agreed) -> None:
-        super().__init__(wire, kind, conn)
+    def __init__(self, wire: Wire, kind: Kind, conn: Conn, agreed: Agreed, recipient: Recipient | None = None) -> None:
+        super().__init__(wire, kind, conn, recipient)
         self.decoder.inflater = Inflater(agreed.extension)
         options = kind.config.compression
         self._deflater = Deflater(agreed.extension, options.compression_threshold, options.compression_max_size)
@@ -49,6 +50,20 @@ class DeflatedTransport(WebsocketTransport):
         if status is SendStatus.DROPPED:
             self._deflater.forget()
         return status
+
+    def put(self, frame: str | bytes, compressed: dict[Any, Any] | None = None) -> None:
+        recipe = self._deflater.recipe
+        if compressed is None or recipe is None:
+            chunk = self._deflated(frame)
+        else:
+            known, chunk = compressed.get((recipe, id(frame)), (None, None))
+            if known is not frame:
+                chunk = self._deflated(frame)
+                compressed[recipe, id(frame)] = frame, chunk
+        if chunk is None:
+            super().put(frame)
+        else:
+            self.wire.write(chunk)
 
     def _deflated(self, frame: Frame) -> bytes | None:
         """The frame compressed, if it is worth it."""

@@ -12,7 +12,7 @@ from actorws.config import Timeouts
 from actorws.frames import Close, CloseCode, Ping
 from actorws.protocol.encoder import encode
 from actorws.reasons import Timeout
-from actorws.transports.contract import Transport
+from actorws.transports.contract import ActorTransport
 from actorws.transports.wire import MAILBOX, RATE, Wire
 
 __all__ = ["LATE", "Watched"]
@@ -21,7 +21,7 @@ __all__ = ["LATE", "Watched"]
 LATE = 0.1
 
 
-class Watched(Transport):
+class Watched(ActorTransport):
     """A transport that watches for silence. Its one deadline on the wheel serves this while it is open."""
 
     __slots__ = ("_pinged_at", "wire")

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from actorws.actor.kind import Kind
     from actorws.actor.runqueue import Shared
     from actorws.conn import Conn
+    from actorws.transports.contract import Recipient
 
 __all__ = ["WebsocketTransport"]
 
@@ -54,12 +55,13 @@ class WebsocketTransport(Watched):
 
     __slots__ = ("decoder", "gathering")
 
-    def __init__(self, wire: Wire, kind: Kind, conn: Conn) -> None:
+    def __init__(self, wire: Wire, kind: Kind, conn: Conn, recipient: Recipient | None = None) -> None:
+        """``recipient``: who is told of the client, if it isn't an actor of its own."""
         self.wire = wire
         self.decoder = (Decoder if kind.rates is None else CountingDecoder)(kind.decoder_rules)
         self.ready_state = OPEN
         self.gathering = False
-        self.actor = Actor(kind, conn, self)
+        self.actor: Recipient = Actor(kind, conn, self) if recipient is None else recipient
         self.watch()
 
     # From the driver
@@ -137,7 +139,7 @@ class WebsocketTransport(Watched):
             return
         self._leave()
         if state is CLOSING:
-            actor.close_finished(Stop())
+            actor.close_unanswered()
         else:
             actor.end(Remote(CloseCode.ABNORMAL))
 
@@ -232,6 +234,13 @@ class WebsocketTransport(Watched):
             return SendStatus.CLOSED
         head = header(opcode, len(payload))
         return self._offer((head, payload) if len(payload) >= LARGE else (head + payload,), frame)
+
+    def put(self, frame: str | bytes, compressed: dict[Any, Any] | None = None) -> None:
+        """Send a message, whatever waits: it is neither dropped nor counted against a bound. Only while it is open.
+
+        ``compressed`` is as ``send_encoded`` has it.
+        """
+        self.wire.write(encode(frame))
 
     def send_encoded(
         self, frames: Sequence[Frame], chunks: Sequence[bytes], together: bytes, compressed: dict[Any, Any]

@@ -1,18 +1,16 @@
 // The lobby's page. Sends plain text, gets JSON (see examples/chat.py). What other people wrote only ever
-// becomes a text node, never markup.
+// becomes a text node, never markup. That nothing is lost when the network comes and goes is done by actorws.js.
+
+import { connect } from "/_actorws/actorws.js";
 
 const $ = (id) => document.getElementById(id);
 const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
 
 const KEPT_LINES = 500;
-const FIRST_RETRY = 300; // ms, doubled with every failure
-const LAST_RETRY = 8000;
 
-let socket = null;
+let conn = null;
 let me = null; // our name once the server has welcomed us
 let wanted = null; // the name we want to have; null while at the door
-let failures = 0;
-let retry = 0;
 let unread = 0;
 let shape = ""; // of the log when it was last laid out
 let following = true; // whether the newest line is in view, and so should stay in view
@@ -20,32 +18,39 @@ const people = new Set();
 
 // The connection
 
-function connect() {
-  clearTimeout(retry);
+function walkIn() {
   const url = new URL("chat", location.href);
-  url.protocol = location.protocol === "https:" ? "wss:" : "ws:";
   url.searchParams.set("name", wanted);
-  const mine = new WebSocket(url);
-  socket = mine;
-  mine.onmessage = ({ data }) => mine === socket && receive(JSON.parse(data));
-  mine.onclose = ({ code, reason }) => mine === socket && lost(code, reason);
+  const mine = (conn = connect(url));
+  mine.onmessage = (data) => mine === conn && receive(JSON.parse(data));
+  mine.onstate = (state, detail) => mine === conn && changed(state, detail);
+  mine.onlost = ({ unacknowledged }) => mine === conn && lost(unacknowledged);
 }
 
-function lost(code, reason) {
-  socket = null;
-  // 4500 and up: trying again with this name won't help.
-  if (code >= 4500 || (code >= 1002 && code <= 1003)) return toDoor(reason);
-  if (me === null) return toDoor("The server can't be reached. Please try again.");
-  const delay = Math.min(LAST_RETRY, FIRST_RETRY * 2 ** failures) * (0.5 + Math.random());
-  failures += 1;
-  status("connecting", "Connection lost. Reconnecting…");
-  retry = setTimeout(connect, delay);
+const WAYS = { websocket: "", sse: " · over an event stream", poll: " · by polling" };
+const ABSENCES = { reconnecting: "Connection lost. Reconnecting…", offline: "No network. Waiting for it…" };
+
+function changed(state, { transport, attempt, reason }) {
+  if (state === "closed") return toDoor(reason);
+  if (me === null) {
+    if (attempt > 1) toDoor("The server can't be reached. Please try again.");
+    return;
+  }
+  if (state === "open") status("open", `You are ${me}${WAYS[transport]}`);
+  else status("connecting", ABSENCES[state]);
+}
+
+/** The server has forgotten us, so this is another visit. What it was never sent still goes to it. */
+function lost(unacknowledged) {
+  const waiting = [...$("log").querySelectorAll(".waiting")];
+  waiting.slice(0, waiting.length - conn.buffered).forEach((line) => line.remove());
+  for (const text of unacknowledged) notice(`Nobody may have got this: ${text}`);
 }
 
 function hangUp() {
-  const open = socket;
-  socket = null; // first, so that its closing is not taken for a loss
-  open?.close(1000);
+  const open = conn;
+  conn = null; // first, so that what it still says isn't heard
+  open?.close();
 }
 
 const receive = (event) => handlers[event.type]?.(event);
@@ -54,11 +59,10 @@ const handlers = {
   welcome(event) {
     const again = me !== null;
     me = event.name;
-    failures = 0;
     people.clear();
     event.people.forEach((name) => people.add(name));
     showPeople();
-    status("open", `You are ${me}`);
+    changed("open", conn);
     if (again) notice("You are back. What was said meanwhile is not shown.");
     else toRoom();
   },
@@ -73,6 +77,7 @@ const handlers = {
     notice(`${name} left`);
   },
   said({ name, text }) {
+    if (name === me) $("log").querySelector(".waiting")?.remove();
     message(name, text);
     if (document.hidden) document.title = `(${(unread += 1)}) Lobby`;
   },
@@ -81,9 +86,8 @@ const handlers = {
 // Door and room
 
 function toDoor(refusal = "") {
-  clearTimeout(retry);
+  hangUp();
   wanted = me = null;
-  failures = 0;
   $("room").hidden = true;
   $("door").hidden = false;
   $("refusal").textContent = refusal;
@@ -135,7 +139,8 @@ function showPeople() {
 // What is said
 
 function message(name, text) {
-  const previous = $("log").lastElementChild;
+  const waiting = $("log").querySelector(".waiting"); // our own words that aren't back yet stay at the end
+  const previous = waiting ? waiting.previousElementSibling : $("log").lastElementChild;
   const line = element("div", "message");
   line.dataset.from = name;
   line.classList.toggle("mine", name === me);
@@ -155,11 +160,18 @@ function message(name, text) {
   append(line, name === me);
 }
 
+/** Our own words, until they come back. */
+function waitingMessage(text) {
+  const line = element("div", "waiting");
+  line.append(element("p", "text", text));
+  append(line, true);
+}
+
 const notice = (text) => append(element("p", "notice", text));
 
 function append(line, follow = false) {
   const log = $("log");
-  log.append(line);
+  log.insertBefore(line, line.matches(".waiting") ? null : log.querySelector(".waiting"));
   while (log.childElementCount > KEPT_LINES) log.children[1].remove(); // 0 is the line that says nothing was said
   following ||= follow;
   $("newest").hidden = following;
@@ -182,7 +194,7 @@ function element(tag, className = "", text = "") {
 // What the person does
 
 const canSend = () => {
-  $("send").disabled = socket?.readyState !== WebSocket.OPEN || $("text").value.trim() === "";
+  $("send").disabled = conn === null || $("text").value.trim() === "";
 };
 
 $("join").addEventListener("submit", (event) => {
@@ -192,14 +204,15 @@ $("join").addEventListener("submit", (event) => {
   wanted = name;
   $("refusal").textContent = "";
   $("join").querySelector("button").disabled = true;
-  connect();
+  walkIn();
 });
 
 $("say").addEventListener("submit", (event) => {
   event.preventDefault();
   canSend();
   if ($("send").disabled) return;
-  socket.send($("text").value);
+  if (!conn.send($("text").value)) return; // too much waits already
+  waitingMessage($("text").value.trim());
   $("text").value = "";
   canSend();
 });
@@ -212,10 +225,7 @@ $("text").addEventListener("keydown", (event) => {
   $("say").requestSubmit();
 });
 
-$("leave").addEventListener("click", () => {
-  hangUp();
-  toDoor();
-});
+$("leave").addEventListener("click", () => toDoor());
 
 $("log").addEventListener("scroll", () => {
   const log = $("log");
@@ -242,9 +252,5 @@ document.addEventListener("visibilitychange", () => {
 // A page that is left may be kept with its connection open, for the Back button: nobody is behind it, so it leaves.
 window.addEventListener("pagehide", hangUp);
 window.addEventListener("pageshow", ({ persisted }) => {
-  if (persisted && wanted !== null) connect();
-});
-// Back on the network: no need to wait for the rest of the delay.
-window.addEventListener("online", () => {
-  if (wanted !== null && socket === null) connect();
+  if (persisted && wanted !== null) walkIn();
 });

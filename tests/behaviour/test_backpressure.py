@@ -9,8 +9,9 @@ from actorws import Coalesce, SendStatus, Websocket
 from actorws.events import OutputFull
 
 MiB = 1024 * 1024
-#: More than the kernel takes for a client that doesn't read, on the drivers that have a kernel.
-MUCH = 16 * MiB
+
+
+OVER_HTTP = ("sse", "stream", "poll")
 
 
 class Sending(Websocket):
@@ -45,14 +46,14 @@ async def test_a_frame_that_leaves_with_the_tick_is_sent(clock, serve):
 
 
 async def test_all_four_statuses(clock, serve):
-    async with serve(Sending, backpressure_limit=MUCH) as server:
+    async with serve(Sending, backpressure_limit=serve.much) as server:
         client = await server.connect()
         conn = client.conn
         client.pause_reading()
         assert conn.send("first") is SendStatus.SENT
         fill(conn)
         assert conn.send("waits") is SendStatus.BACKPRESSURED
-        assert conn.send(b"x" * MUCH) is SendStatus.DROPPED
+        assert conn.send(b"x" * serve.much) is SendStatus.DROPPED
         assert conn.send("judged anew") is SendStatus.BACKPRESSURED
         client.resume_reading()
         frames = await read_until(client, "judged anew")
@@ -70,13 +71,14 @@ async def test_buffered_is_what_the_client_has_not_taken(clock, serve):
         before = client.conn.buffered
         assert before > 0
         client.conn.send(b"x" * 1000)
-        assert client.conn.buffered == before + 1000 + 4
+        assert before + 1000 <= client.conn.buffered <= before + 2000
         client.resume_reading()
         await read_until(client, b"x" * 1000)
         while client.conn.buffered:
             await trio.lowlevel.checkpoint()
 
 
+@pytest.mark.not_over("poll", because="between two polls a session ends that has no room, instead of losing unseen")
 async def test_the_bound_holds(clock, serve):
     """However much is sent: frames that don't fit are dropped, whole, and what waits stays below the limit."""
     limit = 1 * MiB
@@ -185,15 +187,16 @@ async def test_drain_is_told_after_a_dropped_frame(clock, serve):
         def handle_drain(self, state, conn):
             return state, "drained"
 
-    async with serve(Drained, backpressure_limit=MUCH) as server:
+    async with serve(Drained, backpressure_limit=serve.much) as server:
         client = await server.connect()
         client.pause_reading()
         fill(client.conn)
-        assert client.conn.send(b"x" * MUCH) is SendStatus.DROPPED
+        assert client.conn.send(b"x" * serve.much) is SendStatus.DROPPED
         client.resume_reading()
         await read_until(client, "drained")
 
 
+@pytest.mark.not_over(*OVER_HTTP, because="it can still post, and is told by a status that nothing is taken just now")
 async def test_above_the_high_water_mark_the_client_is_not_read(clock, serve):
     """It can't ask for more than it takes; when it has taken everything, it is read again."""
     handled = []
@@ -201,9 +204,9 @@ async def test_above_the_high_water_mark_the_client_is_not_read(clock, serve):
     class Asking(Websocket):
         def handle_client_message(self, state, conn, frame):
             handled.append(frame)
-            return state, b"x" * MUCH
+            return state, [b"x" * (serve.much // 4)] * 4
 
-    async with serve(Asking, backpressure_limit=100 * MUCH) as server:
+    async with serve(Asking, backpressure_limit=100 * serve.much) as server:
         client = await server.connect()
         client.pause_reading()
         await client.send("1")
@@ -214,7 +217,7 @@ async def test_above_the_high_water_mark_the_client_is_not_read(clock, serve):
             await trio.lowlevel.checkpoint()
         assert handled == ["1"]
         client.resume_reading()
-        assert [len(await client.receive()), len(await client.receive())] == [MUCH, MUCH]
+        assert [len(await client.receive()) for _ in range(8)] == [serve.much // 4] * 8
         assert handled == ["1", "2"]
 
 
@@ -235,7 +238,7 @@ async def test_a_slow_reader_does_not_delay_the_others(clock, serve):
     async with serve(Fan, backpressure_limit=MiB) as server:
         slow, quick = await server.connect(), await server.connect()
         slow.pause_reading()
-        for number in range(100):
+        for number in range(serve.much // 160_000):
             await quick.send(str(number))
             assert await quick.receive() == b"x" * 100_000
             assert await quick.receive() == str(number)

@@ -6,7 +6,7 @@ import pytest
 import trio
 
 from actorws import Close, CloseCode, Ping, ReadyState, Remote, Stop, Timeout, Websocket
-from actorws.protocol.encoder import encode, mask
+from tests.support.behaviour_clients import together
 from tests.support.chatty import Chatty, calls, connected, ended
 
 
@@ -19,6 +19,7 @@ async def test_our_close_answered(clock, serve):
         assert await client.wait_closed() == Remote(4001, "bye")
 
 
+@pytest.mark.websocket
 async def test_our_close_never_answered(clock, serve):
     """The wait for the answer is bounded, and what the client still sends is not handled."""
     async with serve(Chatty, close_timeout=serve.soon) as server:
@@ -34,6 +35,7 @@ async def test_our_close_never_answered(clock, serve):
         assert client.unread == ()
 
 
+@pytest.mark.websocket
 async def test_our_close_and_tcp_gone_before_the_answer(clock, serve):
     async with serve(Chatty) as server:
         client = await connected(server, automatic=False)
@@ -50,7 +52,7 @@ async def test_close_from_outside_of_a_callback_is_true_once(clock, serve):
         assert conn.ready_state is ReadyState.OPEN
         assert conn.close(4000) is True
         assert conn.close(4000) is False
-        assert conn.ready_state is ReadyState.CLOSING
+        assert conn.ready_state is (ReadyState.CLOSING if serve.close_is_answered else ReadyState.CLOSED)
         assert await client.wait_closed() == Remote(4000)
         assert await ended(server) == Stop()
         assert conn.ready_state is ReadyState.CLOSED
@@ -78,11 +80,17 @@ async def test_a_code_that_may_not_be_sent_is_told_at_the_call(clock, serve, cod
 
 
 async def test_the_client_closes(clock, serve):
-    """The answer has the same code, and no reason."""
+    async with serve(Chatty) as server:
+        client = await connected(server)
+        assert (await client.close(4003, "going")).code == 4003
+        assert await ended(server) == Remote(4003, "going")
+
+
+@pytest.mark.websocket
+async def test_the_clients_close_is_answered_with_its_code_and_no_reason(clock, serve):
     async with serve(Chatty) as server:
         client = await connected(server)
         assert await client.close(4003, "going") == Remote(4003)
-        assert await ended(server) == Remote(4003, "going")
 
 
 async def test_the_client_closes_without_a_code(clock, serve):
@@ -112,14 +120,14 @@ async def test_the_client_is_answered_before_anyone_is_told(clock, serve, kind):
 async def test_what_was_sent_before_the_clients_close_is_handled(clock, serve):
     async with serve(Chatty) as server:
         client = await connected(server)
-        frames = [encode("one"), encode("two"), encode(Close(4000))]
-        await client.send_raw(b"".join(mask(frame, b"abcd") for frame in frames))
+        await together(client, "one", "two", Close(4000))
         await client.wait_closed()
         await ended(server)
         handled = calls(server)
         assert handled == 2
 
 
+@pytest.mark.websocket
 async def test_both_close_at_once(clock, serve):
     async with serve(Chatty) as server:
         client = await connected(server, automatic=False)
@@ -129,18 +137,18 @@ async def test_both_close_at_once(clock, serve):
         assert await ended(server) == Stop()
 
 
-async def test_tcp_ends_without_a_close(clock, serve):
+async def test_the_connection_ends_without_a_close(clock, serve):
     async with serve(Chatty) as server:
         client = await connected(server)
         await client.hang_up()
-        assert await ended(server) == Remote(1006)
+        assert await ended(server) == serve.gone
 
 
 async def test_the_client_vanishes(clock, serve):
     async with serve(Chatty) as server:
         client = await connected(server)
         client.abort()
-        assert await ended(server) == Remote(1006)
+        assert await ended(server) == serve.gone
 
 
 async def test_abort_from_a_callback(clock, serve):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
 import trio
 
 from actorws import Ping, Pong, Websocket
 from tests.support.chatty import Chatty, calls, connected
+
+pytestmark = pytest.mark.websocket
 
 
 async def test_pings_are_answered_even_while_a_callback_hangs(clock, serve, kind):

@@ -6,6 +6,7 @@ import pytest
 
 from actorws import Close, Error, Remote, Websocket
 from actorws.events import ActorCrashed, TerminateFailed
+from tests.support.behaviour_clients import together
 
 
 class Boom(Exception):
@@ -75,7 +76,6 @@ async def test_what_a_callback_raises_ends_its_actor_with_1011(clock, serve, whe
 
 async def test_the_state_before_the_crash_is_the_last_one_returned(clock, serve):
     """Messages of the same read that were handled before it count."""
-    from actorws.protocol.encoder import encode, mask
 
     class Counter(Websocket):
         def init(self, conn):
@@ -88,7 +88,7 @@ async def test_the_state_before_the_crash_is_the_last_one_returned(clock, serve)
 
     async with serve(Counter, crashes="ignore") as server:
         client = await server.connect()
-        await client.send_raw(b"".join(mask(encode(text), b"abcd") for text in ("1", "2", "crash", "never")))
+        await together(client, "1", "2", "crash", "never")
         assert [await client.receive() for _ in range(3)] == ["0", "1", Close(1011)]
         await client.wait_closed()
     assert [state for state, _ in server.journal.terminated] == [2]

@@ -24,7 +24,7 @@ async def test_a_full_mailbox(clock, serve, kind):
     async with serve(Stuck, mailbox_messages=3) as server:
         client = await server.connect()
         await client.send("stuck")
-        while not server.journal._running[client.conn]:
+        while not server.journal.is_running(client.conn):
             await trio.lowlevel.checkpoint()
         for number in range(4):
             client.conn.send_after(0, number)
@@ -48,6 +48,7 @@ async def test_a_full_output_that_closes(clock, serve):
         assert (await client.wait_closed()).code == 1013
 
 
+@pytest.mark.websocket
 @pytest.mark.parametrize("pings, waited_for", [(True, "ping"), (False, "idle")])
 async def test_a_client_that_is_silent_for_too_long(clock, serve, pings, waited_for):
     async with serve(Chatty, idle_timeout=2 * serve.soon, send_pings=pings) as server:

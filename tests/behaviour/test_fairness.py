@@ -9,7 +9,7 @@ import trio
 
 from actorws import Websocket
 from actorws.events import SlowCallback
-from actorws.protocol.encoder import encode, mask
+from tests.support.behaviour_clients import together
 
 
 class Member(Websocket):
@@ -88,6 +88,12 @@ async def test_a_flood_of_small_frames_does_not_hold_up_a_neighbour(clock, serve
     """All of it is handled, and in order."""
     seen = []
 
+    async def flood(client):
+        numbers = [f"{number:05}" for number in range(3000)]
+        while numbers:
+            await together(client, *numbers[:1000])
+            del numbers[:1000]
+
     class Counting(Member):
         def handle_client_message(self, state, conn, frame):
             seen.append(frame)
@@ -95,9 +101,8 @@ async def test_a_flood_of_small_frames_does_not_hold_up_a_neighbour(clock, serve
 
     async with serve(Counting) as server:
         flooder, neighbour = await member(server), await member(server)
-        frames = [mask(encode(f"{number:05}"), b"abcd") for number in range(3000)]
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(flooder.send_raw, b"".join(frames))
+            nursery.start_soon(flood, flooder)
             await neighbour.send("ping")
             assert await neighbour.receive() == "ping"
         await flooder.send("done")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from actorws import Close, Error, InvalidReturn, Ping, Pong, Stop, Websocket
-from actorws.events import ActorCrashed
+from actorws.events import ActorCrashed, ActorEnded
+from tests.support.behaviour_clients import together
 
 FORMS = {
     "a list": (["a", b"b"], ["a", b"b"]),
@@ -70,6 +71,7 @@ async def test_each_form_of_frames(clock, serve, form, callback):
         assert [*got, await client.receive()] == [*expected, "next"]
 
 
+@pytest.mark.websocket
 async def test_control_frames_can_be_returned(clock, serve):
     async with serve(returning(("good", [Ping(b"1"), "text", Pong(b"2")]))) as server:
         client = await server.connect(automatic=False)
@@ -85,6 +87,7 @@ async def test_a_close_ends_the_connection_and_what_is_behind_it_is_not_sent(clo
         await client.send("go")
         assert (await client.wait_closed()).code == 4000
         assert client.unread == (*(["a"] if isinstance(close, list) and "a" in close else []), Close(4000, "enough"))
+        await server.wait_event(ActorEnded)
     assert server.journal.terminated == [("last", Stop())]
 
 
@@ -92,9 +95,7 @@ async def test_nothing_is_handled_behind_a_close(clock, serve):
     """Messages that were read together with the one that led to the Close are dropped."""
     async with serve(returning(("last", Close()))) as server:
         client = await server.connect()
-        from actorws.protocol.encoder import encode, mask
-
-        await client.send_raw(b"".join(mask(encode(text), b"abcd") for text in ("go", "never", "never")))
+        await together(client, "go", "never", "never")
         await client.wait_closed()
     assert [name for _, name in server.journal.calls] == ["init", "handle_client_message", "terminate"]
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 import trio
 
 from actorws import Websocket
+from actorws.events import ActorEnded
 
 
 class Counter(Websocket):
@@ -35,6 +37,7 @@ async def test_state_goes_from_callback_to_callback_and_ends_in_terminate(clock,
         await client.send("c")
         assert await client.receive() == "11:c"
         await client.close()
+        await server.wait_event(ActorEnded)
         assert [state for state, _ in server.journal.terminated] == [12]
 
 
@@ -78,6 +81,7 @@ async def test_what_comes_during_init_waits_in_order(clock, serve):
         assert [frame for frame in got if frame != "client x"] == ["server 1", "server 2", "broadcast"]
 
 
+@pytest.mark.websocket
 async def test_bytes_behind_the_handshake_are_the_first_message(clock, serve):
     """A client that doesn't wait for the 101 loses nothing."""
     from actorws.protocol.encoder import encode, mask

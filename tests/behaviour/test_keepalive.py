@@ -9,6 +9,7 @@ import trio.testing
 from actorws import Close, Ping, Pong, Remote, Timeout, Websocket, testing
 from actorws.events import ActorEnded
 from actorws.protocol.encoder import encode, mask
+from tests.support.stage import WIRES
 
 
 class Quiet(Websocket):
@@ -16,10 +17,10 @@ class Quiet(Websocket):
         return state, frame
 
 
-@pytest.fixture(params=["memory"])
-def driver(request):
-    """Times are looked at here, so they are virtual."""
-    return request.param
+#: Times are looked at here, so they are virtual.
+virtual = pytest.mark.parametrize("wire", ["websocket"])
+#: The wires on which a client that is there need not say anything. (In memory nobody asks it.)
+silent = pytest.mark.parametrize("wire", [wire for wire in WIRES if wire not in ("tcp", "memory")])
 
 
 def near(seconds):
@@ -27,6 +28,8 @@ def near(seconds):
     return pytest.approx(seconds, abs=seconds / 16)
 
 
+@virtual
+@pytest.mark.websocket
 async def test_a_silent_client_is_pinged_after_40_s_and_told_after_60(clock, serve):
     async with serve(Quiet) as server:
         client = await server.connect(automatic=False)
@@ -37,7 +40,8 @@ async def test_a_silent_client_is_pinged_after_40_s_and_told_after_60(clock, ser
         assert (await server.wait_event(ActorEnded)).reason == Timeout("ping")
 
 
-async def test_a_client_that_answers_pings_lives_on(clock, serve):
+@silent
+async def test_a_silent_client_that_is_there_lives_on(clock, serve):
     async with serve(Quiet) as server:
         client = await server.connect()
         with trio.move_on_after(600):
@@ -54,6 +58,8 @@ SIGNS = {
 }
 
 
+@virtual
+@pytest.mark.websocket
 @pytest.mark.parametrize("sign", SIGNS)
 async def test_any_byte_is_a_sign_of_life(clock, serve, sign):
     """And starts the wait anew."""
@@ -66,6 +72,8 @@ async def test_any_byte_is_a_sign_of_life(clock, serve, sign):
         assert trio.current_time() == near(79)
 
 
+@virtual
+@pytest.mark.websocket
 @pytest.mark.parametrize("sign", SIGNS)
 async def test_any_byte_answers_a_ping(clock, serve, sign):
     async with serve(Quiet) as server:
@@ -81,6 +89,8 @@ async def test_any_byte_answers_a_ping(clock, serve, sign):
         assert trio.current_time() == near(115)
 
 
+@virtual
+@pytest.mark.websocket
 async def test_a_frame_that_trickles_in_keeps_the_connection(clock, serve):
     """A byte every 30 s: the message arrives after ten minutes."""
     async with serve(Quiet) as server:
@@ -91,6 +101,8 @@ async def test_a_frame_that_trickles_in_keeps_the_connection(clock, serve):
         assert await client.receive() == "x" * 14
 
 
+@virtual
+@pytest.mark.websocket
 async def test_output_is_no_sign_of_life(clock, serve):
     """What we send says nothing of the peer while nobody acknowledges it."""
 
@@ -110,6 +122,8 @@ async def test_output_is_no_sign_of_life(clock, serve):
         assert trio.current_time() == near(60)
 
 
+@virtual
+@pytest.mark.websocket
 async def test_without_pings_a_silent_client_is_told_at_the_idle_timeout(clock, serve):
     async with serve(Quiet, send_pings=False, idle_timeout=30) as server:
         client = await server.connect(automatic=False)
@@ -120,14 +134,17 @@ async def test_without_pings_a_silent_client_is_told_at_the_idle_timeout(clock, 
             await client.receive_control()
 
 
+@silent
 async def test_without_an_idle_timeout_silence_is_fine(clock, serve):
     async with serve(Quiet, idle_timeout=None) as server:
         client = await server.connect(automatic=False)
-        await trio.sleep(1e5)
+        await trio.sleep(1e4)
         await client.send("back")
         assert await client.receive() == "back"
 
 
+@virtual
+@pytest.mark.websocket
 async def test_a_short_timeout_has_its_ping_after_two_thirds(clock, serve):
     async with serve(Quiet, idle_timeout=9) as server:
         client = await server.connect(automatic=False)
@@ -137,6 +154,7 @@ async def test_a_short_timeout_has_its_ping_after_two_thirds(clock, serve):
         assert trio.current_time() == near(9)
 
 
+@silent
 async def test_a_client_is_not_blamed_while_its_actor_is_the_slow_one(clock, serve, kind):
     """Its socket isn't read while the mailbox is full, so its silence can't be known."""
     go = trio.Event()
@@ -148,13 +166,20 @@ async def test_a_client_is_not_blamed_while_its_actor_is_the_slow_one(clock, ser
 
     async with serve(Slow, mailbox_messages=2) as server:
         client = await server.connect(automatic=False)
-        for number in range(5):
-            await client.send(str(number))
-        await trio.sleep(300)
-        go.set()
-        assert [await client.receive() for _ in range(5)] == ["0", "1", "2", "3", "4"]
+
+        async def send():
+            for number in range(5):
+                await client.send(str(number))
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(send)
+            await trio.sleep(300)
+            go.set()
+            assert [await client.receive() for _ in range(5)] == ["0", "1", "2", "3", "4"]
 
 
+@virtual
+@pytest.mark.websocket
 async def test_a_client_that_takes_nothing_of_a_full_output_is_gone_after_the_idle_timeout(clock, serve):
     """Reading is paused above the high-water mark; who doesn't take a byte in all that time is dead."""
 
@@ -171,6 +196,8 @@ async def test_a_client_that_takes_nothing_of_a_full_output_is_gone_after_the_id
         assert trio.current_time() == near(60)
 
 
+@virtual
+@pytest.mark.websocket
 async def test_a_client_that_takes_its_output_slowly_lives(clock, serve):
     class Flood(Websocket):
         def handle_client_message(self, state, conn, frame):
@@ -196,6 +223,8 @@ class Hung(Websocket):
         return state, []
 
 
+@virtual
+@pytest.mark.websocket
 async def test_a_client_that_is_not_read_from_and_has_gone_is_noticed(clock):
     """Its actor hangs and its mailbox is full, so nothing is read; a ping that can't be written tells."""
     async with testing.open_app(Hung, crashes="ignore") as server:

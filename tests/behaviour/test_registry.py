@@ -142,8 +142,8 @@ async def test_sending_from_every_place(clock, serve, waiting, kind):
         assert got[:3] == expected[:3]
 
 
-@pytest.mark.parametrize("driver", ["memory"])
-async def test_a_background_function_publishes(clock, driver):
+@pytest.mark.parametrize("wire", ["websocket"])
+async def test_a_background_function_publishes(clock, wire):
     app = App()
     app.websocket("/", Member)
     go = trio.Event()

@@ -10,6 +10,8 @@ from actorws.events import ProtocolViolated
 from actorws.protocol.encoder import encode, mask
 from tests.support.chatty import Chatty, calls, connected, ended
 
+pytestmark = pytest.mark.websocket
+
 VIOLATIONS = {
     "a frame that isn't masked": (encode("x"), 1002),
     "a reserved bit": (mask(b"\xc1\x00", b"abcd"), 1002),

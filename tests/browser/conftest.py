@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -10,6 +11,9 @@ from selenium.webdriver import Chrome, ChromeOptions, ChromeService
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.wait import WebDriverWait
+
+from tests.support.client_page import ClientPage
+from tests.support.proxy import ProxyProcess
 
 #: Far more than anything here takes.
 SECONDS = 30
@@ -116,3 +120,43 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[ChatPage]]:
         finally:
             for driver_ in drivers:
                 driver_.quit()
+
+
+@pytest.fixture
+def open_proxy() -> Iterator[Callable[[str], ProxyProcess]]:
+    """Starts a proxy in front of the server at an address, in a process of its own."""
+    proxies: list[ProxyProcess] = []
+
+    def start(address: str) -> ProxyProcess:
+        host, _, port = address.rpartition(":")
+        proxies.append(ProxyProcess((host, int(port))))
+        return proxies[-1]
+
+    yield start
+    for proxy in proxies:
+        proxy.stop()
+
+
+@pytest.fixture
+def talker(start_server):
+    """Serves ``tests/support/talker.py``."""
+    return start_server(talker_command(0))
+
+
+def talker_command(port: int) -> list[str]:
+    return [sys.executable, "-m", "actorws", "serve", "tests.support.talker:app", "--port", str(port)]
+
+
+@pytest.fixture
+def proxy(talker, open_proxy):
+    """In front of the talker."""
+    return open_proxy(talker.address)
+
+
+@pytest.fixture
+def client(pages: list[ChatPage]) -> Iterator[ClientPage]:
+    """A page for one connection."""
+    client = ClientPage(pages[0].driver)
+    yield client
+    client.close()
+    pages[0].errors()  # of what was cut, which the tests of the chat page don't want to see

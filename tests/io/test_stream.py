@@ -130,6 +130,17 @@ async def test_what_a_receiver_holds_back_is_asked_for_before_more_is_read():
     assert it.told[:3] == [b"again", b"", b"bye"]
 
 
+async def test_what_a_receiver_comes_to_hold_back_is_asked_for_although_nothing_more_comes():
+    async with driven() as it:
+        it.wire.read_again()
+        await wait_all_tasks_blocked()
+        assert it.told == [b""]
+        await it.client.send_all(b"nothing is lost by it")
+        await wait_all_tasks_blocked()
+        assert it.told == [b"", b"nothing is lost by it"]
+        await it.client.aclose()
+
+
 async def test_nothing_is_read_during_a_pause_and_nothing_is_lost_by_it():
     async with driven() as it:
         it.wire.pause(MAILBOX)

@@ -10,11 +10,12 @@ import pytest
 import trio
 import trio.testing
 
-from actorws import Close, Overflow, Remote, SendStatus, Timeout, Websocket, events, testing
+from actorws import Close, Expired, Overflow, Remote, SendStatus, Timeout, Websocket, events, testing
 from actorws.observability.limits import LIMITS
 from tests.support.deflate import deflated
 from tests.support.limits import ROUTE_OPTIONS, Hanging, HangingAtTheEnd, Scenarios
 from tests.support.serving import Echo
+from tests.support.sessions import open_wire
 from tests.support.wire import TEXT, frame
 
 SCENARIOS = Scenarios()
@@ -294,6 +295,50 @@ async def more_bytes_of_input_than_may_wait(serve):
             await trio.testing.wait_all_tasks_blocked()
         assert (await server.wait_event(events.ReadingPaused)).buffered == 1000
         assert [len(await client.receive()) for _ in range(3)] == [1000] * 3
+
+
+# Sessions
+
+
+async def lost_wire(server, *, known):
+    """A session without a wire, whose client has shown that it knows it or has not; its connection."""
+    wire = await open_wire(server)
+    if known:
+        await wire.send("hello")
+        assert await wire.receive() == "hello"
+    wire.cut()
+    await server.wait_event(events.SessionDetached)
+    return (await server.wait_event(events.ActorStarted)).conn
+
+
+@reaches("session_open_timeout", events.ActorEnded)
+async def a_client_that_never_showed_that_it_knows_its_session(serve):
+    async with serve(Echo, resumable=True, session_open_timeout=5.0) as server:
+        await lost_wire(server, known=False)
+        assert (await server.wait_event(events.ActorEnded)).reason == Expired("session_open_timeout")
+
+
+@reaches("session_resume_timeout", events.ActorEnded)
+async def a_client_that_does_not_come_back(serve):
+    async with serve(Echo, resumable=True, session_resume_timeout=5.0) as server:
+        await lost_wire(server, known=True)
+        assert (await server.wait_event(events.ActorEnded)).reason == Expired("session_resume_timeout")
+
+
+@reaches("session_buffer_messages", events.OutputFull)
+async def more_messages_than_are_kept_for_a_client_that_is_away(serve):
+    async with serve(Echo, resumable=True, session_buffer_messages=2) as server:
+        conn = await lost_wire(server, known=True)
+        assert [conn.send(text) for text in "abc"] == [*[SendStatus.BACKPRESSURED] * 2, SendStatus.CLOSED]
+        assert (await server.wait_event(events.ActorEnded)).reason == Overflow("session")
+
+
+@reaches("session_buffer_bytes", events.OutputFull)
+async def more_bytes_than_are_kept_for_a_client_that_is_away(serve):
+    async with serve(Echo, resumable=True, session_buffer_bytes=10, output_policy="drop_old") as server:
+        conn = await lost_wire(server, known=True)
+        assert [conn.send(text) for text in ("0123456", "789", "x")] == [SendStatus.BACKPRESSURED] * 3
+        assert conn.buffered == 4
 
 
 # The tables

@@ -43,6 +43,11 @@ LINES: list[tuple[Event, int, str]] = [
         "the time to shut down is over: 2 connections without an actor are cut",
     ),
     (
+        events.HandoverFailed("0123\n", "Connection refused"),
+        logging.WARNING,
+        r"no handover to node 0123\n: Connection refused",
+    ),
+    (
         events.AcceptFailed(OSError(errno.EMFILE, "Too many open files"), 0.1),
         logging.WARNING,
         "can't accept connections: [Errno 24] Too many open files; the next try is in 0.1 s",
@@ -81,6 +86,17 @@ LINES: list[tuple[Event, int, str]] = [
     ),
     (events.ActorStarted(CONN), logging.DEBUG, "node-7 opened /chat"),
     (events.ActorEnded(CONN, reasons.Timeout("ping")), logging.INFO, "node-7 ended: Timeout(waited_for='ping')"),
+    (
+        events.SessionDetached(CONN, reasons.Remote(1006)),
+        logging.DEBUG,
+        "node-7 has lost its wire and waits for its client: Remote(code=1006, reason='')",
+    ),
+    (events.SessionResumed(CONN, "sse"), logging.DEBUG, "node-7 goes on over sse"),
+    (
+        events.SessionLost("10.0.0.1", "expired"),
+        logging.INFO,
+        "10.0.0.1 came back to a session that is lost: expired",
+    ),
     (
         events.ActorCrashed(CONN, "handle_client_message", BOOM),
         logging.ERROR,
@@ -248,6 +264,7 @@ LIMITED = [event for event, _, _ in LINES if logs.RULES[type(event)].limited]
 def test_what_a_peer_can_cause_at_will_is_limited() -> None:
     assert {type(event).__name__ for event in LIMITED} == {
         "AcceptFailed",
+        "HandoverFailed",
         "AcceptsPaused",
         "ActorCut",
         "CallbackTimedOut",
@@ -261,6 +278,7 @@ def test_what_a_peer_can_cause_at_will_is_limited() -> None:
         "RateLimited",
         "ReadingPaused",
         "ResponseCut",
+        "SessionLost",
         "SlowCallback",
     }
 

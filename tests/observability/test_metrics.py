@@ -37,6 +37,7 @@ COUNTED: list[tuple[Event, str, dict[str, str]]] = [
     (events.MailboxFull(CONN, "drop_old"), "mailbox_overflows_total", {"policy": "drop_old"}),
     (events.OutputFull(CONN, "close", 10), "output_overflows_total", {"policy": "close"}),
     (events.AcceptFailed(OSError(errno.EMFILE, "full"), 0.1), "accept_failures_total", {}),
+    (events.HandoverFailed("0123", "refused"), "handover_failures_total", {}),
 ]
 
 

@@ -12,9 +12,10 @@ import struct
 import subprocess
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
+from typing import Protocol
 
 import trio
 
@@ -24,6 +25,13 @@ PROJECT = Path(__file__).resolve().parent.parent.parent
 CHUNK = 64 * 1024
 #: Chunks on their way in one direction; then its sender isn't read from.
 MAX_CHUNKS = 1000
+NOT_IMPLEMENTED = b"HTTP/1.1 501 Not Implemented\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+
+
+class Source(Protocol):
+    """Where bytes come from."""
+
+    async def receive_some(self, count: int) -> bytes | bytearray: ...
 
 
 class Direction:
@@ -42,6 +50,11 @@ class Direction:
     def hold(self) -> None:
         """Nothing gets through from now on."""
         self._flows.is_open = trio.Event()
+
+    @property
+    def holds(self) -> bool:
+        """Whether nothing gets through, now that the bytes have which were to."""
+        return not self._flows.is_open.is_set()
 
     def hold_after(self, count: int) -> None:
         """``count`` bytes more get through, and no others."""
@@ -63,7 +76,7 @@ class Direction:
         for gate in self._stranded:
             gate.is_open.set()
 
-    async def pump(self, source: trio.SocketStream, target: trio.SocketStream) -> None:
+    async def pump(self, source: Source, target: trio.SocketStream) -> None:
         """Carry what ``source`` says to ``target``, and then that it has ended.
 
         Raises ``trio.BrokenResourceError`` if it was reset, when all that it had said before has got through.
@@ -90,7 +103,7 @@ class Direction:
                 await self._pass(data, target, gate)
             await gate.is_open.wait()
             await target.send_eof()
-        except trio.BrokenResourceError:
+        except (trio.BrokenResourceError, trio.ClosedResourceError):  # the latter: we have shut it down
             # It has gone; that its other end hears of it is up to the other direction, on which something may be held.
             async for _ in chunks:
                 pass
@@ -98,10 +111,12 @@ class Direction:
     async def _pass(self, data: bytes, target: trio.SocketStream, gate: _Gate) -> None:
         while data:
             await gate.is_open.wait()
-            part = data if self._hold_at is None else data[: self._hold_at - self.passed]
+            # What lands late isn't held again.
+            hold_at = self._hold_at if gate is self._flows else None
+            part = data if hold_at is None else data[: max(0, hold_at - self.passed)]
             data = data[len(part) :]
             self.passed += len(part)
-            if self.passed == self._hold_at:
+            if hold_at is not None and self.passed >= hold_at:
                 self.hold()
             await target.send_all(part)
 
@@ -119,6 +134,39 @@ def _open_gate() -> _Gate:
     return gate
 
 
+class _Watched:
+    """A client's side of a connection, as a proxy that understands HTTP reads it: what it forbids gets no further."""
+
+    def __init__(self, proxy: Proxy, client: trio.SocketStream, server: _Buffered) -> None:
+        self._proxy = proxy
+        self._client = client
+        self._server = server
+
+    async def receive_some(self, count: int) -> bytes | bytearray:
+        data = await self._client.receive_some(count)
+        head = bytes(data).partition(b"\r\n\r\n")[0].lower()
+        if "websocket" in self._proxy.blocked and b"\r\nupgrade: websocket" in head:
+            await self._client.send_all(NOT_IMPLEMENTED)
+            return b""
+        if "stream" in self._proxy.blocked and b"text/event-stream" in head:
+            self._server.buffers = True
+        return data
+
+
+class _Buffered:
+    """A server's side of a connection: a proxy that buffers passes a response on when it is complete, if ever."""
+
+    def __init__(self, server: trio.SocketStream) -> None:
+        self._server = server
+        self.buffers = False
+
+    async def receive_some(self, count: int) -> bytes | bytearray:
+        data = await self._server.receive_some(count)
+        while self.buffers and (more := await self._server.receive_some(count)):
+            data += more
+        return data
+
+
 class Proxy:
     """Connections to ``target`` through ``address``: each a ``(host, port)`` or the path of a Unix socket."""
 
@@ -128,6 +176,8 @@ class Proxy:
         self.up, self.down = Direction(), Direction()
         #: Connections so far.
         self.accepted = 0
+        #: What a proxy that understands HTTP keeps from its clients: ``websocket`` (501), ``stream`` (buffered).
+        self.blocked: set[str] = set()
         self._refuses = False
         self._open: set[tuple[trio.CancelScope, trio.SocketStream, trio.SocketStream | None]] = set()
 
@@ -163,6 +213,26 @@ class Proxy:
             scope.cancel()
         return len(found)
 
+    def half_close(self) -> int:
+        """Tell every client that its server says no more; it may still speak itself. Returns how many."""
+        return self._shut_down(socket.SHUT_WR)
+
+    def desert(self) -> int:
+        """End every connection for its client; its server hears nothing of it until all has ``land``ed."""
+        self.up.strand()
+        self.down.strand()
+        return self._shut_down(socket.SHUT_RDWR)
+
+    def land(self) -> None:
+        self.up.land()
+        self.down.land()
+
+    def _shut_down(self, how: int) -> int:
+        for _, client, _ in (found := tuple(self._open)):
+            with suppress(OSError):  # the client has ended it already
+                client.socket.shutdown(how)
+        return len(found)
+
     async def serve(self, client: trio.SocketStream) -> None:
         """Carry one connection to its end."""
         self.accepted += 1
@@ -179,9 +249,10 @@ class Proxy:
             entry = scope, client, server
             self._open.add(entry)
             try:
+                answers = _Buffered(server)
                 async with trio.open_nursery() as nursery:
-                    nursery.start_soon(self._pump, self.up, client, server, scope)
-                    nursery.start_soon(self._pump, self.down, server, client, scope)
+                    nursery.start_soon(self._pump, self.up, _Watched(self, client, answers), server, scope)
+                    nursery.start_soon(self._pump, self.down, answers, client, scope)
             finally:
                 self._open.discard(entry)
                 client.socket.close()
@@ -193,7 +264,7 @@ class Proxy:
         return await trio.open_tcp_stream(*self.target)
 
     async def _pump(
-        self, direction: Direction, source: trio.SocketStream, target: trio.SocketStream, connection: trio.CancelScope
+        self, direction: Direction, source: Source, target: trio.SocketStream, connection: trio.CancelScope
     ) -> None:
         try:
             await direction.pump(source, target)
@@ -241,7 +312,11 @@ class ProxyProcess:
         return f"redis://127.0.0.1:{self.port}"
 
     def tell(self, *words: str | float) -> str:
-        """``hold``, ``flow``, ``cut``, ``refuse``, ``accept``; ``hold up``, ``flow down``; ``delay up 0.1``."""
+        """``hold``, ``flow``, ``cut``, ``refuse``, ``accept``; ``hold up``, ``flow down``; ``delay up 0.1``.
+
+        ``half_close``, ``desert``, ``land``; ``block websocket``, ``block stream``, ``unblock websocket``;
+        ``hold_after down 100`` (bytes, from 1), ``holds down`` (whether they have come).
+        """
         assert self._process.stdin is not None
         self._process.stdin.write(" ".join(map(str, words)) + "\n")
         self._process.stdin.flush()
@@ -259,12 +334,18 @@ class ProxyProcess:
 
 
 def _do(proxy: Proxy, command: str, where: str = "", value: str = "") -> object:
-    directions = [proxy.up, proxy.down] if not where else [{"up": proxy.up, "down": proxy.down}[where]]
-    if command in ("cut", "refuse", "accept"):
+    if command in ("cut", "refuse", "accept", "half_close", "desert", "land"):
         return getattr(proxy, command)()
+    if command in ("block", "unblock"):
+        return (proxy.blocked.add if command == "block" else proxy.blocked.discard)(where)
+    directions = [proxy.up, proxy.down] if not where else [{"up": proxy.up, "down": proxy.down}[where]]
     for direction in directions:
         if command == "delay":
             direction.delay = float(value)
+        elif command == "hold_after":
+            direction.hold_after(int(value))
+        elif command == "holds":
+            return direction.holds
         else:
             {"hold": direction.hold, "flow": direction.flow}[command]()
     return None

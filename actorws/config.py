@@ -226,7 +226,8 @@ class Sessions:
     session_open_timeout: float = attr(default=30.0, validator=number(0.001))
     """Seconds that a session waits for its client when the first wire was lost before the client can know its id."""
     session_resume_timeout: float = attr(default=30.0, validator=number(0.0))
-    """Seconds that it waits for a client that was there; then ``Expired``. 0: a lost wire ends it."""
+    """Seconds that it waits for a client that was there; then ``Expired``. 0: a lost wire ends it. The next poll has to
+    come within this time, too (0: a second)."""
     session_buffer_messages: int = attr(default=1000, validator=number(1))
     """Messages kept for a client that is away, and as many of those it has been sent and hasn't acknowledged."""
     session_buffer_bytes: int = attr(default=1 * MiB, validator=number(1))

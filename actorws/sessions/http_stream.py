@@ -106,13 +106,7 @@ class HttpStream(HttpCarrier):
 
     @property
     def takes(self) -> bool:
-        wire = self.wire
-        if wire is None or self._left:
-            return False
-        if wire.queue is None or (wire.buffers_itself and wire.buffered <= wire.options.high_water_mark):
-            return True
-        wire.stressed = True  # so that it calls `drained`
-        return False
+        return self.wire is not None and not self._left and self.wire.takes_more()
 
     @property
     def buffered(self) -> int:

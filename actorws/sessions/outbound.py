@@ -88,7 +88,7 @@ class Outbound(Inbound):
             offered = self.outbox.wait(message, size, frame, *bounds_of(self))
         except Exception as error:
             return crashed(self, error)
-        if self._away and offered and self.outbox.bytes <= self.kind.config.backpressure.high_water_mark:
+        if self._away and offered and self.outbox.waiting_bytes <= self.kind.config.backpressure.high_water_mark:
             # It leaves with the next poll. To be told of each relief would make an actor that answers go on for ever.
             return SendStatus.SENT
         if not self.outbox.is_level:

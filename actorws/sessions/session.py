@@ -170,13 +170,17 @@ class Session(Outbound):
         while (message := self.outbox.take()) is not None:
             carrier.carry(message)
 
-    def lost(self, carrier: Carrier, reason: Reason) -> None:
-        """``carrier`` has gone, for ``reason``. An older one's end is nothing to the session."""
+    def _part_with(self, carrier: Carrier) -> bool:
+        """It is gone. Whether it was the newest: an older one's end is nothing to the session."""
         if carrier is not self.carrier:
-            return
+            return False
         self.carrier = None
         carrier.bind(None)
-        if self.ready_state is CLOSED:
+        return True
+
+    def lost(self, carrier: Carrier, reason: Reason) -> None:
+        """``carrier`` has gone, for ``reason``."""
+        if not self._part_with(carrier) or self.ready_state is CLOSED:
             return
         if self.ready_state is CLOSING:
             self._ended().close_finished(Stop())
@@ -190,11 +194,7 @@ class Session(Outbound):
 
     def returned(self, carrier: Carrier) -> None:
         """``carrier`` has brought what there was, and its client comes back by itself."""
-        if carrier is not self.carrier:
-            return
-        self.carrier = None
-        carrier.bind(None)
-        if self.ready_state is OPEN:
+        if self._part_with(carrier) and self.ready_state is OPEN:
             self._away = True
             self._since = self._store.now()
             self._store.detached(self)
@@ -211,11 +211,7 @@ class Session(Outbound):
 
     def left(self, carrier: Carrier, reason: Reason) -> None:
         """The client ended the session, or broke its rules, over ``carrier``, which sees to its own end."""
-        if carrier is not self.carrier:
-            return
-        self.carrier = None
-        carrier.bind(None)
-        if self.ready_state is CLOSED:
+        if not self._part_with(carrier) or self.ready_state is CLOSED:
             return
         was, self.farewell = self.ready_state, None
         actor = self._ended()
@@ -251,10 +247,8 @@ class Session(Outbound):
 
     def close_finished(self, carrier: Carrier, reason: Reason) -> None:
         """The client has answered our Close over ``carrier`` (``Stop``), or was too late."""
-        if carrier is not self.carrier:
+        if not self._part_with(carrier):
             return
-        self.carrier = None
-        carrier.bind(None)
         actor = self._ended() if self.ready_state is CLOSING else None
         if type(reason) is Stop:
             self._store.forget(self)

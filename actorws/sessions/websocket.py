@@ -182,12 +182,7 @@ class WebsocketCarrier(Carrier, Expirable):
     @property
     def takes(self) -> bool:
         wire = self.transport.wire
-        if wire is None or not self.is_open:
-            return False
-        if wire.queue is None or (wire.buffers_itself and wire.buffered <= wire.options.high_water_mark):
-            return True
-        wire.stressed = True  # so that it calls `drained`
-        return False
+        return wire is not None and self.is_open and wire.takes_more()
 
     @property
     def buffered(self) -> int:

@@ -88,6 +88,13 @@ class Wire:
             size += self.queue.bytes
         return size
 
+    def takes_more(self) -> bool:
+        """Whether a chunk would not have to wait for the peer. If it would, ``drained`` is sure to be called."""
+        if self.queue is None or (self.buffers_itself and self.buffered <= self.options.high_water_mark):
+            return True
+        self.stressed = True
+        return False
+
     # Writing
 
     def write(self, chunk: bytes) -> None:

@@ -65,7 +65,7 @@ class Kind:
         _check_close_codes(instance)
         if instance.on_lease_lost not in ("end", "inform"):
             raise BehaviourError(f"{self.name}.on_lease_lost must be 'end' or 'inform', not {instance.on_lease_lost!r}")
-        given = {"resumable": True} if instance.resumable else {}
+        given = {} if instance.resumable is False else {"resumable": instance.resumable}
         self.config = (config or Config()).replace(**{**given, **instance.options, **options})
         limits = self.config.limits
         self.decoder_rules = DecoderRules(

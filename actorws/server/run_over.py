@@ -20,6 +20,7 @@ from actorws.events import ActorStarted, BackgroundCrashed, HandlerCrashed, Hand
 from actorws.exceptions import HandshakeError
 from actorws.frames import MAX_CLOSE_REASON, Close, CloseCode
 from actorws.reasons import Error, Reason, Remote, Shutdown
+from actorws.runtime import Runtime
 from actorws.server.http import Request
 from actorws.transports.adapter import Adapter
 from actorws.transports.custom import Transport
@@ -28,8 +29,6 @@ from actorws.transports.pump import Failed, attempt, pump
 
 if TYPE_CHECKING:
     from trio_websocket import WebSocketConnection, WebSocketRequest
-
-    from actorws.runtime import Runtime
 
 __all__ = ["Door", "run_behind", "run_over"]
 
@@ -123,10 +122,12 @@ async def run_over(
 
     Cancelled, the actor ends with ``Shutdown`` and the wire is cut; ``terminate`` still has its ``terminate_timeout``.
     Raises nothing that a client or a callback does; before the wire is touched ``BehaviourError`` for a class that
-    can't be served, ``ConfigError`` for a bad option, ``TypeError`` for another ``wire``. A class is made an instance
-    each time: give an instance to have one for all connections.
+    can't be served, ``ConfigError`` for a bad option, ``TypeError`` for another ``wire`` or no ``runtime``. A class is
+    made an instance each time: give an instance to have one for all connections.
     """
     kind = Kind(behaviour, **options)
+    if not isinstance(runtime, Runtime):
+        raise TypeError(f"runtime must be a Runtime, not {runtime!r}")
     return await run_behind(_door_of(wire), kind, runtime, request)
 
 

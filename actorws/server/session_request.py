@@ -23,6 +23,8 @@ __all__ = ["COMMON_HEADERS", "Preflight", "SessionRequest"]
 COMMON_HEADERS: Final[Mapping[str, str]] = {"Cache-Control": "no-store, no-transform", "X-Accel-Buffering": "no"}
 #: What those of an ``Accept`` don't replace.
 _OURS = frozenset({"cache-control", "content-type", "x-accel-buffering"})
+#: Values of Sec-Fetch-Site (W3C Fetch Metadata) for requests that a page of another origin has caused.
+_ELSEWHERE = frozenset({"cross-site", "same-site"})
 _COUNT = re.compile(r"[0-9]{1,16}")
 
 
@@ -36,6 +38,14 @@ class SessionRequest(Admission):
             return super().begin()
         except HandshakeError as error:
             raise self._for_pages(error) from None
+
+    def _check_origin(self) -> None:
+        super()._check_origin()
+        # A page can have its browser send a GET of this kind, with cookies, as that of a picture: it names no Origin,
+        # and the page sees no answer, but an actor would begin. Browsers say in this header that the page isn't ours.
+        allowed = self._kind.config.handshake.allowed_origins or ()
+        if self._head.get("origin") is None and "*" not in allowed and self._head.get("sec-fetch-site") in _ELSEWHERE:
+            raise HandshakeError(403, "a page of another origin may not ask for this")
 
     def _go_on(self, decision: Any) -> None:
         endpoint = self._endpoint

@@ -7,14 +7,14 @@ policy; what is no frame is told at the call, before anything is sent. Must not 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from actorws.conn import ReadyState, SendStatus
 from actorws.exceptions import InvalidReturn
 from actorws.frames import Close, Frame, Ping, Pong
 from actorws.protocol.encoder import payload_of
 from actorws.sessions.inbound import Inbound
-from actorws.sessions.outbox import Message, kept_as
+from actorws.sessions.outbox import Kept, kept_as
 from actorws.sessions.overflow import bounds_of, crashed, found_room
 
 if TYPE_CHECKING:
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 __all__ = ["Outbound"]
 
 OPEN = ReadyState.OPEN
+MESSAGES: Final = (str, bytes)
+#: Under which what is kept of a message is found by others that get the same one: it, and that.
+KEPT: Final = "kept"
+NOTHING: Final = (None, None)
 
 
 class Outbound(Inbound):
@@ -54,17 +58,16 @@ class Outbound(Inbound):
         return self.outbox.waiting_bytes + (0 if self.carrier is None else self.carrier.buffered)
 
     def send(self, frame: Frame) -> SendStatus:
-        if isinstance(frame, Ping | Pong):
+        if isinstance(frame, (Ping, Pong)):  # a union would be made anew for each message
             return self._send_control(frame)
-        message, size = kept_as(frame)
+        kept = kept_as(frame)
         if self.ready_state is not OPEN:
             return SendStatus.CLOSED
-        if self._takes(size):
-            assert self.carrier is not None
-            self.outbox.record(message, size)
-            self.carrier.carry(message)
+        if self._takes(kept[1]):
+            self.outbox.record(kept)
+            self.carrier.carry(kept[0])  # type: ignore[union-attr]  # it is there, if it takes
             return SendStatus.SENT
-        return self._wait(frame, message, size)
+        return self._wait(frame, kept)
 
     def _takes(self, size: int) -> bool:
         carrier = self.carrier
@@ -83,9 +86,9 @@ class Outbound(Inbound):
         self.carrier.send_control(frame)
         return SendStatus.SENT
 
-    def _wait(self, frame: Frame, message: Message, size: int) -> SendStatus:
+    def _wait(self, frame: Frame, kept: Kept) -> SendStatus:
         try:
-            offered = self.outbox.wait(message, size, frame, *bounds_of(self))
+            offered = self.outbox.wait(kept, frame, *bounds_of(self))
         except Exception as error:
             return crashed(self, error)
         if self._away and offered and self.outbox.waiting_bytes <= self.kind.config.backpressure.high_water_mark:
@@ -98,6 +101,9 @@ class Outbound(Inbound):
     def send_frames(self, frames: Any) -> None:
         if type(frames) is not list and type(frames) is not tuple:
             frames = (frames,)
+        if len(frames) == 1 and type(frames[0]) in MESSAGES:
+            self.send(frames[0])
+            return
         try:
             for frame in frames:
                 # All are looked at before the first is sent: a bad one must not leave half an answer.
@@ -112,14 +118,13 @@ class Outbound(Inbound):
                 self.send(frame)
 
     def send_shared(self, frames: Any, shared: Shared) -> list[bytes] | None:
-        if type(frames) is list and len(frames) == 1 and type(frames[0]) in (str, bytes) and self.ready_state is OPEN:
-            message, size = kept_as(frames[0])
-            if self._takes(size):
-                assert self.carrier is not None
-                if shared.compressed is None:
-                    shared.compressed = {}
-                self.outbox.record(message, size)
-                self.carrier.carry(message, shared.compressed)
+        if type(frames) is list and len(frames) == 1 and type(frames[0]) in MESSAGES and self.ready_state is OPEN:
+            if shared.compressed is None:
+                shared.compressed = {}
+            kept = _kept(frames[0], shared.compressed)
+            if self._takes(kept[1]):
+                self.outbox.record(kept)
+                self.carrier.carry(kept[0], shared.compressed)  # type: ignore[union-attr]
                 return None
         self.send_frames(frames)
         return None
@@ -127,12 +132,25 @@ class Outbound(Inbound):
     def send_encoded(
         self, frames: Sequence[Frame], chunks: Sequence[bytes], together: bytes, compressed: dict[Any, Any]
     ) -> None:
-        messages = [kept_as(frame) for frame in frames if type(frame) in (str, bytes)]
+        # The same list for all members: what is kept of it is made once.
+        known, messages = compressed.get(KEPT, NOTHING)
+        if known is not frames:
+            messages = [kept_as(frame) for frame in frames if type(frame) in MESSAGES]
+            compressed[KEPT] = frames, messages
         if len(messages) != len(frames) or self.ready_state is not OPEN or not self._takes(len(together)):
             for frame in frames:
                 self.send(frame)
             return
-        assert self.carrier is not None
-        for message, size in messages:
-            self.outbox.record(message, size)
-        self.carrier.carry_encoded(frames, chunks, together, compressed)
+        for kept in messages:
+            self.outbox.record(kept)
+        self.carrier.carry_encoded(frames, chunks, together, compressed)  # type: ignore[union-attr]
+
+
+def _kept(frame: Frame, cache: dict[Any, Any]) -> Kept:
+    """As ``kept_as``, of a message that many get."""
+    known, kept = cache.get(KEPT, NOTHING)
+    if known is not frame:
+        kept = kept_as(frame)
+        cache[KEPT] = frame, kept
+    result: Kept = kept
+    return result

@@ -22,13 +22,15 @@ from actorws.config import OverflowPolicy
 from actorws.frames import Frame
 from actorws.protocol.encoder import payload_of
 
-__all__ = ["Message", "Outbox", "kept_as"]
+__all__ = ["Kept", "Message", "Outbox", "kept_as"]
 
 #: Text or binary.
 Message: TypeAlias = str | bytes
+#: A message and its bytes.
+Kept: TypeAlias = tuple[Message, int]
 
 
-def kept_as(frame: Frame) -> tuple[Message, int]:
+def kept_as(frame: Frame) -> Kept:
     """A message as it is kept, and its bytes. Raises as ``payload_of``."""
     if type(frame) is str and frame.isascii():
         return frame, len(frame)
@@ -48,9 +50,9 @@ class Outbox:
         """So many messages and bytes are kept until they are acknowledged."""
         self._max_messages = max_messages
         self._max_bytes = max_bytes
-        self._sent: deque[tuple[Message, int]] | None = None
+        self._sent: deque[Kept] | None = None
         self._sent_bytes = 0
-        self._waiting: BoundedQueue[tuple[Message, int]] | None = None
+        self._waiting: BoundedQueue[Kept] | None = None
         #: Messages that have a number: the last one's.
         self.count = 0
         #: Of those, how many the carrier of now has, or the client had when it came.
@@ -71,19 +73,25 @@ class Outbox:
     @property
     def is_level(self) -> bool:
         """Whether the carrier has everything: what comes next may be handed to it directly."""
-        return self.handed == self.count and not self._waiting
+        return self._waiting is None and self.handed == self.count
 
     # Towards the carrier
 
-    def record(self, message: Message, size: int) -> None:
-        """``message`` is handed to the carrier now: number it, and keep it. Only when ``is_level``."""
-        if self._sent is None:
-            self._sent = deque()
-        self._sent.append((message, size))
-        self._sent_bytes += size
+    def record(self, kept: Kept) -> None:
+        """A message is handed to the carrier now: number it, and keep it. Only when ``is_level``. (Per message.)"""
+        sent = self._sent
+        if sent is None:
+            sent = self._sent = deque()
+        sent.append(kept)
+        self._sent_bytes += kept[1]
         self.count += 1
         self.handed += 1
-        while self.count - self.forgotten > self._max_messages or self._sent_bytes > self._max_bytes:
+        if self._sent_bytes > self._max_bytes or len(sent) > self._max_messages:
+            self._trim()
+
+    def _trim(self) -> None:
+        """Forget the oldest that there is no room for."""
+        while self._sent is not None and (self._sent_bytes > self._max_bytes or len(self._sent) > self._max_messages):
             self._forget_one()
 
     def take(self) -> Message | None:
@@ -95,22 +103,20 @@ class Outbox:
             return message
         if not self._waiting:
             return None
-        message, size = self._waiting.take()
+        kept = self._waiting.take()
         if not self._waiting:
             self._waiting = None
-        self.record(message, size)
-        return message
+        self.record(kept)
+        return kept[0]
 
-    def wait(
-        self, message: Message, size: int, subject: object, bounds: tuple[float, int], policy: OverflowPolicy
-    ) -> Offered:
-        """Let ``message`` wait within ``bounds`` (messages, bytes) or as ``policy`` says; its key may raise."""
+    def wait(self, kept: Kept, subject: object, bounds: tuple[float, int], policy: OverflowPolicy) -> Offered:
+        """Let a message wait within ``bounds`` (messages, bytes) or as ``policy`` says; its key may raise."""
         waiting = self._waiting
         if waiting is None:
             waiting = BoundedQueue(*bounds, policy)
         else:
             waiting.max_items, waiting.max_bytes = bounds
-        offered = waiting.offer((message, size), size, subject)
+        offered = waiting.offer(kept, kept[1], subject)
         self._waiting = waiting if waiting else None
         return offered
 

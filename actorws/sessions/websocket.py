@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 __all__ = ["HELLO_SECONDS", "Reception", "WebsocketCarrier"]
 
+OPEN = ReadyState.OPEN
+
 #: For the client's first message.
 HELLO_SECONDS: Final = 10.0
 #: From here on a code tells the client not to come back, or us that it won't.
@@ -89,12 +91,14 @@ class WebsocketCarrier(Carrier, Expirable):
                         return
                     continue
                 message = said
-            elif self._receive_hello is not None and kind is not Ping and kind is not Pong:
+            elif kind is not str and kind is not bytes:
+                received.append(message)
+                continue
+            if self._receive_hello is not None:
                 self._violated("the first message has to say which session it is")
                 return
-            if kind is not Ping and kind is not Pong:
-                count += 1
-                size += len(message)
+            count += 1
+            size += len(message)
             received.append(message)
         self._bring(received, count, size)
 
@@ -123,7 +127,7 @@ class WebsocketCarrier(Carrier, Expirable):
     @property
     def is_open(self) -> bool:
         """Whether anything can be sent."""
-        return self.transport.ready_state is ReadyState.OPEN
+        return self.transport.ready_state is OPEN
 
     def _violated(self, why: str) -> None:
         error = ProtocolError(CloseCode.PROTOCOL_ERROR, why)
@@ -181,8 +185,9 @@ class WebsocketCarrier(Carrier, Expirable):
 
     @property
     def takes(self) -> bool:
-        wire = self.transport.wire
-        return wire is not None and self.is_open and wire.takes_more()
+        transport = self.transport
+        wire = transport.wire
+        return wire is not None and transport.ready_state is OPEN and (wire.queue is None or wire.takes_more())
 
     @property
     def buffered(self) -> int:
@@ -192,8 +197,9 @@ class WebsocketCarrier(Carrier, Expirable):
         self._say(greeting)
 
     def carry(self, message: Message, cache: dict[Any, Any] | None = None) -> None:
-        if self.is_open:
-            self.transport.put(control.escaped(message) if type(message) is str else message, cache)
+        transport = self.transport
+        if transport.ready_state is OPEN:
+            transport.put(control.escaped(message) if type(message) is str else message, cache)
 
     def carry_encoded(
         self, frames: Sequence[Frame], chunks: Sequence[bytes], together: bytes, cache: dict[Any, Any]

@@ -46,6 +46,8 @@ OPEN, CLOSING, CLOSED = ReadyState.OPEN, ReadyState.CLOSING, ReadyState.CLOSED
 LARGE = 16 * 1024
 #: Chunks below this size are not counted one by one: a tick is bounded in time.
 SMALL = 1024
+#: Under which a frame and its bytes, not compressed, are found by others that get the same one.
+PLAIN, NOTHING = "plain", (None, b"")
 
 
 class WebsocketTransport(Watched):
@@ -240,7 +242,19 @@ class WebsocketTransport(Watched):
 
         ``compressed`` is as ``send_encoded`` has it.
         """
-        self.wire.write(encode(frame))
+        if compressed is None:
+            chunk = encode(frame)
+        else:
+            known, chunk = compressed.get(PLAIN, NOTHING)
+            if known is not frame:
+                chunk = encode(frame)
+                compressed[PLAIN] = frame, chunk
+        wire = self.wire
+        pending = wire.pending
+        if pending is not None and wire.open and len(chunk) < SMALL:
+            pending.append(chunk)
+        else:
+            wire.write(chunk)
 
     def send_encoded(
         self, frames: Sequence[Frame], chunks: Sequence[bytes], together: bytes, compressed: dict[Any, Any]

@@ -105,3 +105,16 @@ def test_what_is_to_happen_without_a_lease_must_be_known():
 def test_the_nearest_base_class_says_the_close_code():
     kind = Kind(type("Made", (Least,), {"close_codes": {LookupError: 4001, Exception: 4002}}))
     assert [kind.close_code_for(error) for error in (KeyError(), ValueError(), SystemExit())] == [4001, 4002, 1011]
+
+
+def test_resumable_is_said_by_the_class_the_options_win_and_a_mistake_is_told():
+    class Lasting(Least):
+        resumable = True
+
+    class Mistaken(Least):
+        resumable = "yes"
+
+    assert Kind(Lasting).config.sessions.resumable
+    assert not Kind(Lasting, resumable=False).config.sessions.resumable
+    with pytest.raises(ConfigError, match="resumable must be True or False, not 'yes'"):
+        Kind(Mistaken)

@@ -252,6 +252,8 @@ async def test_mistakes_are_told_before_the_wire_is_touched() -> None:
             await run_over(wire, Echo, runtime, no_such_option=1)
         with pytest.raises(TypeError, match=r"wire must be an actorws\.Transport, or a WebSocketConnection"):
             await run_over(12, Echo, runtime)  # type: ignore[arg-type]
+        with pytest.raises(TypeError, match="runtime must be a Runtime, not 12"):
+            await run_over(wire, Echo, 12)  # type: ignore[arg-type]
     assert wire.aborted == 0
 
 

@@ -246,6 +246,19 @@ async def test_a_page_sees_why_it_was_refused(autojump_clock: Any) -> None:
             assert answer.headers["access-control-allow-origin"] == "https://page.example"
 
 
+@pytest.mark.parametrize(
+    ("site", "status"), [("cross-site", 403), ("same-site", 403), ("same-origin", 200), ("none", 200)]
+)
+async def test_what_a_foreign_page_has_its_browser_ask_for_begins_nothing(
+    site: str, status: int, autojump_clock: Any
+) -> None:
+    """As a picture, say: such a request names no Origin."""
+    async with open_app(Talker) as server:
+        answer = await server.request("GET", "/?transport=poll", headers={"Sec-Fetch-Site": site})
+        assert answer.status == status
+        assert len(server.runtime.supervisor) == (status == 200)
+
+
 async def test_without_allowed_origins_nothing_is_said_of_them(autojump_clock: Any) -> None:
     async with open_app(Talker) as server:
         client = await open_http(server, headers={"Origin": "http://test"})

@@ -39,14 +39,14 @@ class OutboxAgainstAList(RuleBasedStateMachine):
     def record(self, size: int) -> None:
         if self.outbox.is_level:
             message = self.message(size)
-            self.outbox.record(*message)
+            self.outbox.record(message)
             self.number(message)
 
     @rule(size=SIZES, bounds=st.sampled_from([(3, 20), (100, 30), (1, 100)]))
     def wait(self, size: int, bounds: tuple[int, int]) -> None:
         message = self.message(size)
         fits = len(self.waiting) < bounds[0] and sum(size for _, size in self.waiting) + size <= bounds[1]
-        assert bool(self.outbox.wait(*message, None, bounds, "drop_new")) == fits
+        assert bool(self.outbox.wait(message, None, bounds, "drop_new")) == fits
         if fits:
             self.waiting.append(message)
 
@@ -100,8 +100,8 @@ TestOutboxAgainstAList = OutboxAgainstAList.TestCase
 
 def test_a_message_that_is_larger_than_all_that_is_kept_is_sent_and_not_kept() -> None:
     outbox = Outbox(10, 100)
-    outbox.record("small", 5)
-    outbox.record("large", 101)
+    outbox.record(("small", 5))
+    outbox.record(("large", 101))
     assert (outbox.count, outbox.handed, outbox.forgotten, outbox.bytes) == (2, 2, 2, 0)
     assert not outbox.rewind(1)
     assert outbox.rewind(2)
@@ -110,7 +110,7 @@ def test_a_message_that_is_larger_than_all_that_is_kept_is_sent_and_not_kept() -
 def test_an_outbox_that_has_nothing_holds_nothing() -> None:
     """An idle session is cheap: what messages needed is gone with them."""
     outbox = Outbox(10, 100)
-    outbox.wait("a", 1, "a", (10, 100), "drop_new")
+    outbox.wait(("a", 1), "a", (10, 100), "drop_new")
     assert outbox.take() == "a"
     assert outbox.acknowledge(1)
     assert (outbox._sent, outbox._waiting) == (None, None)

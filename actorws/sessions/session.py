@@ -83,7 +83,7 @@ class Session(Outbound):
         self.carrier = None
         #: With which words the actor has ended, for a client that wasn't there or may not have heard them.
         self.farewell: Close | None = None
-        self._since = store.now()
+        self._since = store.current_time()
         self.actor: Actor = Actor(kind, conn, self)
 
     @property
@@ -105,7 +105,7 @@ class Session(Outbound):
     @property
     def seconds(self) -> float:
         """For how long it has had its wire, or none."""
-        return self._store.now() - self._since
+        return self._store.current_time() - self._since
 
     # Wires come and go
 
@@ -129,7 +129,7 @@ class Session(Outbound):
             before.supersede()
         self._name = carrier.name
         self.known = self.known or resumed
-        self._since = self._store.now()
+        self._since = self._store.current_time()
         self._store.attached(self)
         self._owed = self._owed_bytes = 0
         subprotocol = None if resumed else self.conn.subprotocol
@@ -185,7 +185,7 @@ class Session(Outbound):
         if self.ready_state is CLOSING:
             self._ended().close_finished(Stop())
         elif self._may_wait(carrier, reason):
-            self._since = self._store.now()
+            self._since = self._store.current_time()
             self._store.detached(self)
             self.conn.runtime.emit(SessionDetached(self.conn, reason))
             confine(self)
@@ -196,7 +196,7 @@ class Session(Outbound):
         """``carrier`` has brought what there was, and its client comes back by itself."""
         if self._part_with(carrier) and self.ready_state is OPEN:
             self._away = True
-            self._since = self._store.now()
+            self._since = self._store.current_time()
             self._store.detached(self)
 
     def _may_wait(self, carrier: Carrier, reason: Reason) -> bool:
@@ -314,7 +314,7 @@ class Session(Outbound):
         if self.epitaph:
             self.outbox = Outbox(0, 0)
         self.ready_state = CLOSED
-        self._since = self._store.now()
+        self._since = self._store.current_time()
         self.conn.runtime.wheel.cancel(self)
         self._store.ended(self)
         return actor

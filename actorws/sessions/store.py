@@ -67,7 +67,7 @@ class Store(Expirable):
         """Sessions, of whatever state."""
         return len(self._by_serial)
 
-    def now(self) -> float:
+    def current_time(self) -> float:
         """The runtime's time."""
         return trio.current_time()
 
@@ -123,7 +123,7 @@ class Store(Expirable):
         if not session.farewell and not session.epitaph:
             self.forget(session)
         elif session.id.serial in self._by_serial:
-            self._leaving.setdefault(session, self.now() + session.kind.config.sessions.session_resume_timeout)
+            self._leaving.setdefault(session, self.current_time() + session.kind.config.sessions.session_resume_timeout)
             self._watch()
 
     def forget(self, session: Session) -> None:

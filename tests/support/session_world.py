@@ -132,7 +132,7 @@ class World:
                 life.reason, life.ended_at = reason, world.now
 
         monkeypatch.setattr(stores, "Session", Spy)
-        monkeypatch.setattr(Store, "now", lambda store: self.now)
+        monkeypatch.setattr(Store, "current_time", lambda store: self.now)
         app = App()
         app.websocket("/", Actor, resumable=True, **options)
         self.site = Site(runtime, app.router, ServerConfig())

@@ -3,6 +3,7 @@
 #   PYTHON=/path/to/python   another interpreter (3.11 or later) than the first one found
 #   VENV=.venv               where the virtual environment is made
 #   ARGS="-k chat -x"        further arguments for pytest, or for what the target runs
+#   WIRES="tcp poll"         over what the behaviour suite runs; by default everything (see tests/support/stage.py)
 #   HOST=127.0.0.1 PORT=8000 where the demo listens
 #   SECONDS=300 CLIENTS=100  how long a soak takes, and how many clients there are at a time
 #   SEED=17                  what they do; by default something else each time

@@ -140,6 +140,11 @@ class HttpWire {
     return subprotocols.length > 0 ? { "Actorws-Subprotocols": subprotocols.join(", ") } : {};
   }
 
+  /** The server has so many of our messages. Answers overtake each other, so fewer than it said before says nothing. */
+  confirm(count) {
+    if (!(count < this.session.outbox.acknowledged)) this.link.confirmed(this, count);
+  }
+
   async gone(response) {
     this.link.gone(this, await reasonOf(response));
   }
@@ -195,7 +200,7 @@ class HttpWire {
       const { received: count } = await response.json();
       if (this.isDropped) return { status };
       const before = outbox.acknowledged;
-      this.link.confirmed(this, count);
+      this.confirm(count);
       // What was sent and not taken goes again, but not at once.
       return { status: lines.length > 0 && outbox.acknowledged === before ? 503 : 200 };
     });
@@ -360,7 +365,7 @@ export class PollWire extends HttpWire {
       } else {
         this.link.control(this, control);
         // The greeting of every poll says what the session has got.
-        if (control?.resumed) this.link.confirmed(this, control.received);
+        if (control?.resumed) this.confirm(control.received);
       }
     }
     return messages;

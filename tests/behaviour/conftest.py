@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 import trio
 from trio.testing import MockClock
 
 from tests.support.stage import KINDS, WEBSOCKETS, WIRES, Stage
+
+#: By the environment it may be fewer, where all have been run already.
+CHOSEN = os.environ.get("WIRES", "").split() or list(WIRES)
 
 
 def wires_of(scenario: pytest.Metafunc) -> list[str]:
@@ -14,7 +19,7 @@ def wires_of(scenario: pytest.Metafunc) -> list[str]:
     if scenario.definition.get_closest_marker("websocket"):
         return list(WEBSOCKETS)
     others = {wire for mark in scenario.definition.iter_markers("not_over") for wire in mark.args}
-    return [wire for wire in WIRES if wire not in others]
+    return [wire for wire in CHOSEN if wire not in others]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections import defaultdict
@@ -48,7 +49,9 @@ class Scenario:
 def scenarios() -> dict[str, Scenario]:
     folder = Path(__file__).parent
     command = [sys.executable, "-c", COLLECT, str(folder)]
-    done = subprocess.run(command, cwd=folder.parent.parent, capture_output=True, text=True, timeout=120)
+    environment = {name: value for name, value in os.environ.items() if name != "WIRES"}
+    root = folder.parent.parent
+    done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, timeout=120)
     found: dict[str, Scenario] = defaultdict(Scenario)
     for line in done.stdout.splitlines():
         if line.startswith("@ "):

@@ -252,7 +252,7 @@ class Sessions(RuleBasedStateMachine):
             case "unknown":
                 told = conversation.told is not None and conversation.told.code == 1001
                 assert not told or conversation.seen == life.said
-                over = self.world.now - life.ended_at > WINDOW
+                over = self.world.now - life.ended_at >= WINDOW
                 gone = isinstance(life.reason, Remote) and conversation in self.left
                 assert life.reason is not None
                 crossed = conversation in self.went

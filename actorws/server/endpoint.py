@@ -22,6 +22,8 @@ from actorws.transports.wire import MAILBOX, OUTPUT
 
 if TYPE_CHECKING:
     from actorws.actor.kind import Kind
+    from actorws.protocol.head import Head
+    from actorws.server.admission import Admission
     from actorws.server.app import Handler
     from actorws.server.router import Match
 
@@ -67,22 +69,19 @@ class Endpoint(Reception):
             match = self._site.router.resolve(head.path)
             if match is None:
                 raise HandshakeError(404, "there is nothing at this path")
-            if self._site.factories and match.websocket is not None and choose(self, self._site, match, head):
-                return False
-            if not head.is_upgrade and (request := session_request(match, head)) is not None:
-                if self._site.handover is not None and self._site.handover.take(self, head):
+            if match.websocket is not None:
+                if self._site.factories and choose(self, self._site, match, head):
                     return False
-                if not self._is_whole():
-                    return False
-                assert match.websocket is not None
-                self._began = True
-                request(self, self._site, match.websocket, match.params, head).begin()
-                continue
-            if match.websocket is not None and (head.is_upgrade or head.method not in match.http):
-                if self._site.handover is not None and self._site.handover.take(self, head):
-                    return False
-                self._began = True
-                return Upgrade(self, self._site, match.websocket, match.params, head).begin()
+                admission = _admission_of(match, head)
+                if admission is not None:
+                    if self._site.handover is not None and self._site.handover.take(self, head):
+                        return False
+                    if admission is not Upgrade and not self._is_whole():
+                        return False
+                    self._began = True
+                    if admission(self, self._site, match.websocket, match.params, head).begin():
+                        return True
+                    continue
             if not self._has_body(match):
                 return False
             self._began = True
@@ -234,3 +233,10 @@ class Endpoint(Reception):
         site.endpoints.discard(self)
         self.wire = None  # type: ignore[assignment]
         return rest
+
+
+def _admission_of(match: Match[Kind, Handler], head: Head) -> type[Admission] | None:
+    """How a request reaches the behaviour at its path; ``None`` if it is for a handler there."""
+    if head.is_upgrade:
+        return Upgrade
+    return session_request(match, head) or (None if head.method in match.http else Upgrade)

@@ -52,11 +52,6 @@ class _Pipe:
         self._changed.unpark_all()
         return frame
 
-    async def wait_cut(self) -> None:
-        await trio.lowlevel.checkpoint()
-        while not self.is_cut:
-            await self._changed.park()
-
     def cut(self, *, drop: bool) -> None:
         """Nothing more goes this way; what is there can still be taken, unless it is dropped."""
         self.is_cut = True

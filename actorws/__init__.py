@@ -10,10 +10,12 @@ The map, lowest layer first; a layer imports only those above it in this list:
 - ``actor``: a connection's state and callbacks, its mailbox, the run queue between actors, timers, the supervisor
 - ``cluster``: engines that carry names and messages between nodes, and the form in which they travel
 - ``registry``: unique names and groups
-- ``runtime``: what all connections of a process share
 - ``transports``: the life of a WebSocket between a wire and an actor, without I/O; and what users bring instead of one
 - ``io``: drivers that move bytes: the poller, trio streams
 - ``sessions``: actors that outlive their wire, over WebSockets, HTTP streams and polls
+- ``client``: how servers are reached; actors behind outbound connections, which come back
+- ``runtime``: what all connections of a process share
+- ``connection``: a WebSocket in the hands of a script
 - ``browser``: the client that pages load, and its types
 - ``server``: listeners, routes, plain HTTP, the shutdown
 - ``testing``: behaviours driven in memory
@@ -25,20 +27,33 @@ to events ``actorws.observability.logs`` and ``actorws.observability.metrics``, 
 """
 
 from actorws.actor.timers import Timer
+from actorws.backoff import Backoff
 from actorws.behaviour import Accept, Reject, Websocket
+from actorws.client.connector import Connector
 from actorws.config import Coalesce
 from actorws.conn import Conn, ReadyState, SendStatus
+from actorws.connection.connect import connect
+from actorws.connection.connection import Connection
 from actorws.exceptions import (
     ActorwsError,
     AppNotFound,
     BehaviourError,
     ConfigError,
+    ConnectError,
+    ConnectionClosed,
     ConnectionEnded,
+    ConnectTimeout,
     HandshakeError,
     InvalidReturn,
+    InvalidUrl,
     NameTaken,
+    NotWebsocket,
     PeerError,
     ProtocolError,
+    ProxyFailed,
+    Rejected,
+    TlsFailed,
+    Unreachable,
     UsageError,
 )
 from actorws.frames import Close, CloseCode, Frame, Frames, Ping, Pong
@@ -69,6 +84,7 @@ __all__ = [
     "ActorwsError",
     "App",
     "AppNotFound",
+    "Backoff",
     "BehaviourError",
     "CleanupPolicy",
     "Close",
@@ -76,7 +92,12 @@ __all__ = [
     "Coalesce",
     "ConfigError",
     "Conn",
+    "ConnectError",
+    "ConnectTimeout",
+    "Connection",
+    "ConnectionClosed",
     "ConnectionEnded",
+    "Connector",
     "DefaultCleanupPolicy",
     "Error",
     "Expired",
@@ -85,19 +106,23 @@ __all__ = [
     "Group",
     "HandshakeError",
     "InvalidReturn",
+    "InvalidUrl",
     "Member",
     "MemoryCleanupPolicy",
     "NameTaken",
     "Normal",
+    "NotWebsocket",
     "Overflow",
     "PeerError",
     "PerUserCleanupPolicy",
     "Ping",
     "Pong",
     "ProtocolError",
+    "ProxyFailed",
     "ReadyState",
     "Reason",
     "Reject",
+    "Rejected",
     "Remote",
     "Replaced",
     "Request",
@@ -109,12 +134,15 @@ __all__ = [
     "Stop",
     "Timeout",
     "Timer",
+    "TlsFailed",
     "Transport",
     "TransportRequest",
     "Unique",
+    "Unreachable",
     "UsageError",
     "Websocket",
     "asgi",
+    "connect",
     "open_runtime",
     "run",
     "run_over",

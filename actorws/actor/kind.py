@@ -12,8 +12,8 @@ from collections.abc import Callable
 from typing import Any
 
 from actorws.behaviour import Websocket
-from actorws.config import Config
-from actorws.exceptions import BehaviourError
+from actorws.config import Coalesce, Config
+from actorws.exceptions import BehaviourError, ConfigError
 from actorws.frames import CloseCode, is_sendable
 from actorws.protocol.codec import DecoderRules
 
@@ -47,6 +47,7 @@ class Kind:
         "handle_server_message",
         "init",
         "init_is_async",
+        "is_client",
         "name",
         "rates",
         "receive_control",
@@ -57,8 +58,17 @@ class Kind:
         "wants_drain",
     )
 
-    def __init__(self, behaviour: type[Websocket] | Websocket, config: Config | None = None, **options: Any) -> None:
-        """Raises ``BehaviourError`` for a class that can't be served, ``ConfigError`` for bad options."""
+    def __init__(
+        self,
+        behaviour: type[Websocket] | Websocket,
+        config: Config | None = None,
+        *,
+        is_client: bool = False,
+        **options: Any,
+    ) -> None:
+        """``is_client``: for connections that we open. Raises ``BehaviourError`` for a class that can't be served,
+        ``ConfigError`` for bad options.
+        """
         instance = _instance(behaviour)
         self.behaviour = instance
         self.name = type(instance).__name__
@@ -69,8 +79,12 @@ class Kind:
         self.config = (config or Config()).replace(**{**given, **instance.options, **options})
         limits = self.config.limits
         self.decoder_rules = DecoderRules(
-            max_message_size=limits.max_message_size, max_fragments=limits.max_fragments, masked=True
+            max_message_size=limits.max_message_size, max_fragments=limits.max_fragments, masked=not is_client
         )
+        #: Whether these connections are opened by us: then no limit on those that we accept is about them.
+        self.is_client = is_client
+        if is_client:
+            _check_client(self.config)
         #: The limits on what a client sends in a second, if there are any.
         self.rates = limits if limits.has_rates else None
         self.slow = self.config.mailbox.slow_callback
@@ -127,6 +141,15 @@ def _callback(instance: Websocket, name: str) -> tuple[Callable[..., Any], bool]
             f"{where}{inspect.signature(callback)} must take {ARITY[name]} arguments: {name}({expected})"
         ) from None
     return callback, inspect.iscoroutinefunction(callback)
+
+
+def _check_client(config: Config) -> None:
+    drops = config.backpressure.output_policy
+    if config.compression.client_context_takeover and (drops == "drop_old" or isinstance(drops, Coalesce)):
+        raise ConfigError(
+            "client_context_takeover can't be had with an output_policy that drops what waits ('drop_old' or "
+            "Coalesce): the messages behind refer to it"
+        )
 
 
 def _check_close_codes(instance: Websocket) -> None:

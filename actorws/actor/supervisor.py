@@ -52,6 +52,8 @@ class Supervisor:
         self._emit = emit
         self._actors: dict[Life, None] = {}
         self._by_address: dict[str, int] = {}
+        #: Of the actors, those whose connections we opened.
+        self._outbound = 0
         self._started = 0
         self._refused = 0
         self._draining = False
@@ -67,11 +69,16 @@ class Supervisor:
         """Counts at this instant."""
         return SupervisorStatistics(running=len(self._actors), started=self._started, refused=self._refused)
 
+    @property
+    def draining(self) -> bool:
+        """Whether nobody is let in any more, and nobody comes back."""
+        return self._draining
+
     def admit(self, conn: Conn, limits: Limits) -> None:
         """Check that there is room for one more. Raises ``HandshakeError`` 503 if there is none."""
         if self._draining:
             self._refuse("the server is going away")
-        if limits.max_connections is not None and len(self._actors) >= limits.max_connections:
+        if limits.max_connections is not None and len(self._actors) - self._outbound >= limits.max_connections:
             self._refuse(limits.overload_body, "max_connections")
         most = limits.max_connections_per_address
         if most is not None and self._by_address.get(_address(conn), 0) >= most:
@@ -85,18 +92,26 @@ class Supervisor:
         """Take a slot."""
         self._actors[actor] = None
         self._started += 1
+        if actor.kind.is_client:
+            self._outbound += 1
+            return
         address = _address(conn)
         self._by_address[address] = self._by_address.get(address, 0) + 1
 
     def remove(self, actor: Life, conn: Conn) -> None:
         """Give the slot back."""
         del self._actors[actor]
-        address = _address(conn)
+        if actor.kind.is_client:
+            self._outbound -= 1
+        else:
+            self._leave_address(_address(conn))
+        if not self._actors and self._empty is not None:
+            self._empty.set()
+
+    def _leave_address(self, address: str) -> None:
         self._by_address[address] -= 1
         if not self._by_address[address]:
             del self._by_address[address]
-        if not self._actors and self._empty is not None:
-            self._empty.set()
 
     def renew(self) -> None:
         """Make the tables anew, as small as they can be: a dict never shrinks by itself."""

@@ -24,9 +24,9 @@ from urllib.parse import quote
 
 import trio
 
+from actorws.backoff import NEARBY, Waits
 from actorws.cluster import guard
 from actorws.cluster.address import parse_address
-from actorws.cluster.backoff import Backoff
 from actorws.cluster.child import Child, how_it_ended
 from actorws.cluster.private_folder import private_folder
 from actorws.exceptions import ConfigError, EngineUnavailable
@@ -203,7 +203,7 @@ class PrivateServer:
 
     async def _keep(self, life: IO[bytes]) -> None:
         """Start it again whenever it ends."""
-        backoff = Backoff()
+        backoff = Waits(NEARBY)
         while True:
             began = trio.current_time()
             what = f"the cluster's private server [{self.pid}] {how_it_ended(await self._child.wait())}"

@@ -14,8 +14,8 @@ from typing import Any, TypeAlias
 import trio
 from attrs import frozen
 
+from actorws.backoff import NEARBY, Waits
 from actorws.cluster.address import Address
-from actorws.cluster.backoff import Backoff
 from actorws.cluster.connect import connect, history, run_id, select, serves, uptime
 from actorws.cluster.resp import Connection
 from actorws.cluster.sentinel import Sentinels
@@ -63,7 +63,7 @@ class Link:
         self._address = address
         self._timings = timings
         self._serve = serve
-        self._backoff = Backoff()
+        self._backoff = Waits(NEARBY)
         self._sentinels = Sentinels(address, name, timings.connect)
         self._connect = partial(connect, address=address, login=address.login, name=name, check=serves)
         self._on_push = on_push

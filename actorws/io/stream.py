@@ -32,15 +32,22 @@ GONE = (trio.BrokenResourceError, trio.ClosedResourceError)
 
 
 async def drive(
-    stream: trio.abc.Stream, runtime: Runtime, options: Backpressure, attach: Callable[[StreamWire], Receiver]
+    stream: trio.abc.Stream,
+    runtime: Runtime,
+    options: Backpressure,
+    attach: Callable[[StreamWire], Receiver],
+    begin: Callable[[StreamWire], None] | None = None,
 ) -> None:
     """Serve ``stream`` until the connection is over, then close it. ``attach`` makes the receiver for the wire.
 
-    Cancelled, it resets the connection. Raises nothing for what a peer or the network does.
+    ``begin`` is called when the wire has its receiver, before anything is read. Cancelled, it resets the connection.
+    Raises nothing for what a peer or the network does.
     """
     wire = StreamWire(stream, runtime, options)
     wire.receiver = attach(wire)
     try:
+        if begin is not None:
+            begin(wire)
         with wire.scope:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(wire.write_all)

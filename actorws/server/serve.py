@@ -22,14 +22,15 @@ from actorws.config import ServerConfig
 from actorws.events import BackgroundCrashed, ListenerStarted
 from actorws.exceptions import ConfigError
 from actorws.frames import Close, CloseCode
+from actorws.io.drivers import open_drivers
 from actorws.observability.logs import log_events
 from actorws.observability.subscribers import Subscribers, to_all
 from actorws.runtime import Runtime, open_runtime
 from actorws.server.app import App, Background
-from actorws.server.drivers import listen, open_drivers
 from actorws.server.handover import open_handover
 from actorws.server.lifespan import open_lifespans
 from actorws.server.listener import Listener, identity, open_tcp, open_unix, remove_unix, url_of
+from actorws.server.listening import listen
 from actorws.server.mount import open_mounts
 from actorws.server.shutdown import drain, say_goodbye
 from actorws.server.site import Site
@@ -124,16 +125,16 @@ async def serve(
             open_lifespans(app.mounts, emit) as state_of,
             open_runtime(emit, engine=engine, messages=types) as runtime,
             open_mounts(runtime, state_of, config.handler_timeout) as mounts,
-            open_drivers(runtime) as (drivers, poller),
+            open_drivers(runtime) as drivers,
             trio.open_nursery() as backgrounds,
         ):
             site = Site(runtime, app.router, config, mounts)
-            site.handover = open_handover(site, siblings, poller)
+            site.handover = open_handover(site, siblings, drivers.poller)
             accepts = _accepts(config)
             listeners: list[Listener | StreamListener] = []
 
             def accept_on(socket: _socket.socket) -> Callable[[], None]:
-                listener = listen(socket, site, drivers, poller, _tls_of(socket, tls), accepts)
+                listener = listen(socket, site, drivers, _tls_of(socket, tls), accepts)
                 listeners.append(listener)
 
                 def close() -> None:

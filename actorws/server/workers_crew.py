@@ -14,7 +14,7 @@ from typing import Literal, TypeAlias
 
 import trio
 
-from actorws.cluster.backoff import Backoff
+from actorws.backoff import NEARBY, Waits
 from actorws.frames import CloseCode
 from actorws.server.workers_link import also, end
 from actorws.server.workers_process import Worker
@@ -37,7 +37,7 @@ class Deaths:
 
     def __init__(self) -> None:
         self._times: deque[float] = deque()
-        self._backoff = Backoff()
+        self._backoff = Waits(NEARBY)
 
     def one_more(self, now: float) -> float | None:
         """Seconds until the next try; ``None`` if it is not worth one."""

@@ -33,6 +33,10 @@ class Watched(ActorTransport):
         """How long this connection may wait for what."""
         return self.actor.kind.config.timeouts
 
+    def masked(self, frame: bytes) -> bytes:
+        """The bytes of a frame as this side sends it: a server masks nothing."""
+        return frame
+
     def within(self, seconds: float) -> None:
         """Expire in ``seconds``, instead of whenever it was to be."""
         self.wire.runtime.wheel.schedule(self, seconds)
@@ -54,7 +58,7 @@ class Watched(ActorTransport):
         if wire.paused & (MAILBOX | RATE):
             # We don't read, so we can't know: it isn't the client that is silent. But a write fails if it has gone.
             if keepalive.send_pings and wire.open:
-                wire.write(encode(Ping()))
+                wire.write(self.masked(encode(Ping())))
             self._look_again(0.0)
         elif self._pinged_at is not None or (silent >= limit and not keepalive.send_pings):
             if wire.has_input():
@@ -63,7 +67,7 @@ class Watched(ActorTransport):
             else:
                 self._timed_out("idle" if self._pinged_at is None else "ping")
         elif silent >= limit - self._margin(limit) and keepalive.send_pings:
-            wire.write(encode(Ping()))
+            wire.write(self.masked(encode(Ping())))
             self._pinged_at = now
             self.within(self._margin(limit))
         else:

@@ -95,7 +95,7 @@ class WebsocketTransport(Watched):
                 self._peer_closed(item)
                 return False
             if type(item) is Ping:
-                pongs.append(encode(Pong(item.data)))
+                pongs.append(self.masked(encode(Pong(item.data))))
             if type(item) not in (Ping, Pong) or self.actor.kind.receive_control:
                 messages.append(item)
         self._answer(pongs, messages)
@@ -115,12 +115,12 @@ class WebsocketTransport(Watched):
     def _peer_closed(self, remote: Remote) -> None:
         actor = self.actor  # `_leave` may close the wire
         if self.ready_state is CLOSING:
-            self._leave()
+            self._answered()
             actor.close_finished(Stop())
         elif self.ready_state is OPEN:
             # The answer has the same code (RFC 6455 section 5.5.1) and leaves before anyone is told.
-            self.wire.write(encode_close(remote.code))
-            self._leave()
+            self.wire.write(self.masked(encode_close(remote.code)))
+            self._answered()
             actor.end(remote)
 
     def _violated(self, error: ProtocolError) -> None:
@@ -128,7 +128,7 @@ class WebsocketTransport(Watched):
         if actor.conn is not None:
             actor.conn.runtime.emit(ProtocolViolated(actor.conn, error.code, str(error), error.limit))
         if was is OPEN:
-            self.wire.write(encode_close(error.code, str(error)[:MAX_CLOSE_REASON]))
+            self.wire.write(self.masked(encode_close(error.code, str(error)[:MAX_CLOSE_REASON])))
         self._leave()
         if was is CLOSING:
             actor.close_finished(Stop())
@@ -294,7 +294,7 @@ class WebsocketTransport(Watched):
         self.ready_state = CLOSING
         wire = self.wire
         wire.open = False
-        wire.write(encode(frame))
+        wire.write(self.masked(encode(frame)))
         # Nothing more is handled, but the answer must be found behind what was sent before it.
         wire.resume(~0)
         self.within(self.timeouts.close_timeout)
@@ -303,7 +303,7 @@ class WebsocketTransport(Watched):
         if self.ready_state is CLOSED:
             return
         if self.ready_state is OPEN:
-            self.wire.write(encode(frame))
+            self.wire.write(self.masked(encode(frame)))
         self._leave()
 
     def abort(self) -> None:
@@ -320,6 +320,10 @@ class WebsocketTransport(Watched):
     def resume(self) -> None:
         if self.wire is not None:
             self.wire.resume(MAILBOX)
+
+    def _answered(self) -> None:
+        """Both sides have said Close: it is for the server to end TCP (RFC 6455 section 7.1.1)."""
+        self._leave()
 
     def _leave(self) -> None:
         """No frame goes either way any more: write what waits, then end TCP in good order."""

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import trio
 
-from actorws.cluster.backoff import Backoff
+from actorws.backoff import Backoff, Waits
 from actorws.cluster.redis import RedisEngine
 from actorws.exceptions import EngineUnavailable, NameTaken
 from tests.support.nodes import Recorder, running, until
@@ -79,7 +79,7 @@ async def test_in_the_end_there_is_one_owner_or_none(start: Callable[..., RedisS
         for _ in range(3):
             proxies.append(await stack.enter_async_context(open_proxy(server.path)))
             engine, node = await stack.enter_async_context(running(proxies[-1].url))
-            engine._sessions._link._backoff = Backoff(0.01, 0.05)
+            engine._sessions._link._backoff = Waits(Backoff(initial=0.01, maximum=0.05))
             nodes.append(Actors(engine, node, history))
         async with trio.open_nursery() as nursery:
             scopes: list[trio.CancelScope] = []

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import trio
 
-from actorws.cluster.backoff import Backoff
+from actorws.backoff import Backoff, Waits
 from actorws.cluster.engine import Place
 from actorws.exceptions import EngineUnavailable, NameTaken
 from tests.support.nodes import running, until
@@ -59,7 +59,7 @@ async def test_a_takeover_on_the_same_node_that_fails_leaves_the_name_where_it_w
     """Whether the engine has carried it out is unknown: then it is taken back, and nobody else can have it."""
     async with open_proxy(server.path) as proxy, running(proxy.url) as (a, node), running(server.url) as (b, _):
         fence = await a.register("x", 1)
-        a._sessions._link._backoff = Backoff(0.01, 0.02)
+        a._sessions._link._backoff = Waits(Backoff(initial=0.01, maximum=0.02))
         for turn in range(1, 10):
             proxy.down.hold()
             async with trio.open_nursery() as nursery:

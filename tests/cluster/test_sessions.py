@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import trio
 
+from actorws.backoff import Backoff, Waits
 from actorws.cluster import sessions
-from actorws.cluster.backoff import Backoff
 from actorws.cluster.engine import Place
 from actorws.cluster.redis import RedisEngine
 from actorws.cluster.timings import Timings
@@ -90,7 +90,7 @@ async def test_a_link_that_is_lost_at_any_moment_costs_no_lease(server):
     """Only who stops says goodbye: a session that is lost keeps the names."""
     async with running(server.url) as (a, node):
         fence = await a.register("x", 1)
-        a._sessions._link._backoff = Backoff(0.05, 0.05)
+        a._sessions._link._backoff = Waits(Backoff(initial=0.05, maximum=0.05))
         for kills in range(1, 6):
             server.kill_clients(node=a.node_id, subscribed=bool(kills % 2))
             await until(lambda kills=kills: a.trouble or len(node.all("gap")) == kills)

@@ -117,7 +117,7 @@ async def test_who_cannot_be_watched_is_turned_away_and_leaves_nothing(monkeypat
 
 
 async def test_who_finds_no_memory_is_turned_away_and_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    await _turned_away(monkeypatch, "actorws.server.drivers.Endpoint", MemoryError(), errno.ENOMEM)
+    await _turned_away(monkeypatch, "actorws.server.listening.Endpoint", MemoryError(), errno.ENOMEM)
 
 
 async def _turned_away(monkeypatch: pytest.MonkeyPatch, where: str, error: Exception, number: int) -> None:

@@ -1,0 +1,111 @@
+"""WebSocket transports of the client's side: what is sent is masked, with a fresh key for each frame (RFC 6455 5.3).
+
+Rules owned here: no frame leaves unmasked; it is for the server to end TCP, within ``close_timeout``. What a server's
+frames must look like, ``DecoderRules`` say. Must not know who the server is, nor how it was found.
+"""
+
+from __future__ import annotations
+
+from os import urandom
+from typing import TYPE_CHECKING, Any, Protocol
+
+from actorws.conn import ReadyState, SendStatus
+from actorws.protocol.encoder import encode, mask
+from actorws.transports.contract import Recipient
+from actorws.transports.deflated import DeflatedTransport
+from actorws.transports.websocket import WebsocketTransport
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from actorws.actor.kind import Kind
+    from actorws.actor.runqueue import Shared
+    from actorws.conn import Conn
+    from actorws.frames import Frame
+    from actorws.protocol.deflate import Agreed
+    from actorws.transports.wire import Wire
+
+__all__ = ["ClientRecipient", "ClientTransport", "DeflatedClientTransport", "client_transport"]
+
+
+class ClientRecipient(Recipient, Protocol):
+    """What has its transport made for it."""
+
+    transport: Any
+
+
+class _Masking(WebsocketTransport):
+    """What both have in common: the last step of everything that is sent."""
+
+    __slots__ = ()
+
+    def masked(self, frame: bytes) -> bytes:
+        return mask(frame, urandom(4))
+
+    def send_frames(self, frames: Any) -> None:
+        if type(frames) is not list and type(frames) is not tuple:
+            self._send_one(frames)
+        elif len(frames) == 1:
+            self._send_one(frames[0])
+        else:
+            self._send_many(frames)
+
+    # What many get is not the same for them: each has a key of its own.
+
+    def send_shared(self, frames: Any, shared: Shared) -> list[bytes] | None:
+        self.send_frames(frames)
+        return None
+
+    def send_encoded(
+        self, frames: Sequence[Frame], chunks: Sequence[bytes], together: bytes, compressed: dict[Any, Any]
+    ) -> None:
+        for frame in frames:
+            self.send(frame)
+
+    def _offer(self, chunks: tuple[bytes, ...], frame: Frame) -> SendStatus:
+        return super()._offer((self.masked(chunks[0] if len(chunks) == 1 else b"".join(chunks)),), frame)
+
+    # The end
+
+    def _answered(self) -> None:
+        self.ready_state = ReadyState.CLOSED
+        self.gathering = False
+        self.wire.open = False
+        self.wire.resume(~0)
+        self.within(self.timeouts.close_timeout)
+
+    def ended(self, error: OSError | None) -> None:
+        if self.ready_state is ReadyState.CLOSED and self.wire is not None:
+            self.wire.close()
+        else:
+            super().ended(error)
+
+
+class ClientTransport(_Masking):
+    """One WebSocket of the client's side."""
+
+    __slots__ = ()
+
+    def put(self, frame: str | bytes, compressed: dict[Any, Any] | None = None) -> None:
+        self.wire.write(self.masked(encode(frame)))
+
+
+class DeflatedClientTransport(_Masking, DeflatedTransport):
+    """One whose server has agreed to compression."""
+
+    __slots__ = ()
+
+    def put(self, frame: str | bytes, compressed: dict[Any, Any] | None = None) -> None:
+        self.wire.write(self.masked(self._deflated(frame) or encode(frame)))
+
+
+def client_transport(
+    wire: Wire, kind: Kind, conn: Conn, agreed: Agreed | None, recipient: ClientRecipient
+) -> WebsocketTransport:
+    """The transport for a connection that was opened, with ``recipient`` behind it."""
+    if agreed is None:
+        transport: WebsocketTransport = ClientTransport(wire, kind, conn, recipient)
+    else:
+        transport = DeflatedClientTransport(wire, kind, conn, agreed, recipient)
+    recipient.transport = transport
+    return transport

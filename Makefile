@@ -39,7 +39,7 @@ test: ready ## Run the whole suite (ARGS="-k chat")
 	@.ci/prepare autobahn $(VENV)
 	@$(PY) -m pytest $(ARGS)
 
-autobahn: ready ## Run Autobahn's testsuite (ARGS="6.4 12-13 --messages 1000")
+autobahn: ready ## Run Autobahn's testsuite, both its ends (ARGS="6.4 12-13 --messages 1000 --role script")
 	@.ci/prepare autobahn $(VENV)
 	@$(PY) -m tests.autobahn --rounds $(ROUNDS) $(ARGS)
 

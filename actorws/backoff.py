@@ -27,11 +27,11 @@ def _share(_: object, attribute: Attribute[float], value: float) -> None:
 class Backoff:
     """How long an outbound connection that was lost, or can't be had, waits before it is tried again.
 
-    By default a thousand clients that lose their server at once come back spread over three seconds, and those that
+    By default a thousand clients that lose their server at once come back spread over four seconds, and those that
     found it away within twenty. Raises ``ConfigError`` for a value out of its range.
     """
 
-    initial: float = attr(default=3.0, validator=number(0.001))
+    initial: float = attr(default=4.0, validator=number(0.001))
     """Seconds of the first wait, at most."""
     maximum: float = attr(default=20.0, validator=number(0.001))
     """Seconds of any wait, at most; only ``Retry-After`` asks for more."""
@@ -59,10 +59,10 @@ class Waits:
         self.failures = 0
         """In a row."""
 
-    def failed(self, held: float = 0.0) -> float:
-        """Seconds to wait, after what had held for ``held`` seconds."""
+    def failed(self, held: float | None = None) -> float:
+        """Seconds to wait, after what had held for ``held`` seconds; ``None``: it never did."""
         backoff = self._backoff
-        if held >= backoff.health_time:
+        if held is not None and held >= backoff.health_time:
             self._next = min(backoff.initial, backoff.maximum)
             self.failures = 0
         self.failures += 1

@@ -146,6 +146,15 @@ class Conn:
             return SendStatus.SENT if self.close(frame.code, frame.reason) else SendStatus.CLOSED
         return self._actor.transport.send(frame)
 
+    async def wait_drained(self) -> bool:
+        """Wait until the client has taken all output, if some had to wait: behind a ``BACKPRESSURED``, say.
+
+        For who feeds this connection from elsewhere, another actor's ``async def`` callback, say; the actor itself has
+        ``handle_drain``. True: it may go on. False: the connection is closing or closed. What came in between may have
+        to wait again.
+        """
+        return self._actor is not None and await self._actor.wait_drained()
+
     def close(self, code: int = 1000, reason: str = "") -> bool:
         """Send Close and end the actor with ``Stop`` when it is answered (or ``Timeout`` when it is not).
 

@@ -32,6 +32,7 @@ __all__ = [
     "BackgroundCrashed",
     "CallbackTimedOut",
     "ConnectFailed",
+    "Connected",
     "ConnectionLost",
     "DrainTimedOut",
     "Emit",
@@ -138,6 +139,19 @@ class ConnectFailed(Event):
     """In a row, connections that didn't last included."""
     retry_in: float | None
     """Seconds until the next try; ``None``: it is given up."""
+    limit: str = ""
+    """The option that ended the try or all tries, if it was one."""
+
+
+@frozen
+class Connected(Event):
+    """An outbound connection is there. Its actor has begun, unless one with a session goes on."""
+
+    conn: Conn
+    url: str
+    """Without credentials and query."""
+    failures: int
+    """In a row, before it."""
 
 
 @frozen
@@ -150,6 +164,8 @@ class ConnectionLost(Event):
     reason: Reason
     retry_in: float | None
     """Seconds until the next one is tried for; ``None``: there won't be one."""
+    limit: str = ""
+    """``max_attempts``, if there is no next one because of it."""
 
 
 @frozen
@@ -340,7 +356,7 @@ class SessionLost(Event):
     """A client came back to a session that can't go on: it is told so, and begins a new one."""
 
     address: str
-    """Of the client."""
+    """Of the client; of a session of ours on a server its URL."""
     reason: str
     """``unknown``, ``expired``, ``overflow`` or ``elsewhere``, as PROTOCOL.md has them."""
 

@@ -160,6 +160,8 @@ class ConnectError(ActorwsError):
     """Whether it would be the same again: then a first try is not repeated."""
     retry_after: float | None = None
     """Seconds after which the server asks to be tried again, if it does."""
+    limit: str = ""
+    """The option that sets the limit, if it was one."""
 
     def __init__(self, url: str, why: str) -> None:
         super().__init__(f"can't connect to {url}: {why}")
@@ -174,7 +176,11 @@ class Unreachable(ConnectError):
 
 
 class ProxyFailed(ConnectError):
-    """The proxy can't be reached, or doesn't let us through."""
+    """The proxy can't be reached, or doesn't let us through. What is said of it has no password in it."""
+
+    def __init__(self, url: str, why: str, *, is_final: bool = False) -> None:
+        super().__init__(url, why)
+        self.is_final = is_final
 
 
 class TlsFailed(ConnectError):

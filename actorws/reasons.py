@@ -94,7 +94,10 @@ class Replaced:
 
 @frozen
 class Expired:
-    """A session without a wire was let go of: its client did not come back in time."""
+    """A session without a wire was let go of: its client did not come back in time.
+
+    Or, of an outbound connection: its server doesn't have the session any more.
+    """
 
     limit: Literal["session_open_timeout", "session_resume_timeout"] = "session_resume_timeout"
     """Which time: that of a client that never showed that it knows its session, or of one that did."""

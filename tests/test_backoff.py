@@ -48,6 +48,14 @@ def test_what_has_held_for_long_enough_begins_anew():
     assert waits.failures == 2
 
 
+def test_what_never_held_is_no_end_of_something_good():
+    waits = longest(Backoff(initial=1, maximum=4, health_time=0, max_attempts=3))
+    assert [waits.failed(), waits.failed(), waits.failed()] == [1, 2, 4]
+    assert waits.are_over
+    assert waits.failed(0.0) == 1
+    assert not waits.are_over
+
+
 def test_a_long_outage_makes_no_number_that_is_too_large():
     waits = longest(Backoff(factor=1000.0))
     assert [waits.failed() for _ in range(2000)][-1] == 20.0
@@ -72,6 +80,10 @@ def test_after_so_many_failures_in_a_row_they_are_over():
         {"jitter": True},
         {"health_time": -1},
         {"max_attempts": 0},
+        {"max_attempts": 1.5},
+        {"initial": float("nan")},
+        {"maximum": float("inf")},
+        {"jitter": "much"},
     ],
 )
 def test_a_value_out_of_its_range_is_an_error_that_names_it(options):

@@ -10,6 +10,8 @@ import pytest
 from actorws import exceptions
 from actorws.exceptions import (
     ActorwsError,
+    ConnectError,
+    ConnectionClosed,
     EngineError,
     HandshakeError,
     NameTaken,
@@ -18,6 +20,7 @@ from actorws.exceptions import (
     UsageError,
 )
 
+WHOSE = (UsageError, PeerError, EngineError, ConnectError, ConnectionClosed)
 CLASSES = [kind for _, kind in inspect.getmembers(exceptions, inspect.isclass) if issubclass(kind, Exception)]
 
 
@@ -28,7 +31,7 @@ def test_every_exception_is_exported_and_of_actorws() -> None:
 
 def test_every_exception_is_the_callers_fault_the_peers_or_the_engines_and_one_alone() -> None:
     for kind in set(CLASSES) - {ActorwsError}:
-        assert sum(issubclass(kind, whose) for whose in (UsageError, PeerError, EngineError)) == 1, kind
+        assert sum(issubclass(kind, whose) for whose in WHOSE) == 1, kind
 
 
 def test_the_tree_in_the_docstring_is_the_tree_in_the_code() -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +16,15 @@ import trio
 from attrs import fields
 from trio_websocket import open_websocket_url
 
-from actorws import App, Close, Remote, SendStatus, testing
+from actorws import App, Backoff, Close, Ping, Remote, SendStatus, Websocket, serve, testing
 from actorws.config import Config, ServerConfig
 
 PROJECT = Path(__file__).resolve().parent.parent
 README = (PROJECT / "README.md").read_text()
 PROGRAMS = re.findall(r"^```python\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
 COMMANDS = "".join(re.findall(r"^```sh\n(.*?)^```$", README, re.MULTILINE | re.DOTALL))
+#: Options that are numbers and no seconds.
+PLAIN = ("factor", "jitter")
 TABLE_ROWS = re.findall(r"^\| `(\w+)` \| (.*?) \|", README, re.MULTILINE)
 
 
@@ -162,6 +166,56 @@ async def test_a_session_goes_on_over_another_wire_for_its_user_alone(autojump_c
         assert [await client.receive() for _ in range(2)] == ["1 notes", "2 notes"]
 
 
+class Prices(Websocket):
+    """A server to connect to."""
+
+    def handle_client_message(self, state, conn, frame):
+        conn.send_after(0.01, f"to {frame}: 17")
+        return state, []
+
+    def handle_server_message(self, state, conn, price):
+        conn.send_after(0.01, price)
+        return state, [price]
+
+
+async def test_what_a_server_sends_goes_on_to_our_own_clients(nursery):
+    upstream = await nursery.start(partial(serve, Prices, port=0))
+    names: dict[str, Any] = {}
+    exec(program("class Feed(Websocket)").replace("wss://feed.example.org", f"ws://127.0.0.1:{upstream.port}"), names)
+    async with testing.open_app(names["app"]) as server:
+        watcher = await server.connect("/prices")
+        assert await watcher.receive() == 'to {"subscribe": "prices"}: 17'
+
+
+class Greeter(Websocket):
+    receive_control = True
+
+    def handle_client_message(self, state, conn, frame):
+        if isinstance(frame, Ping):
+            return state, ["bye", Close()]
+        return state, [f"{conn.headers['authorization']}: {frame}"]
+
+
+async def test_a_script_has_a_connection_in_its_hands(nursery):
+    server = await nursery.start(partial(serve, Greeter, port=0))
+    text = program("async with connect(url, headers")
+    done = await run_script(text.replace("8000", str(server.port)))
+    assert re.fullmatch(r"round trip: 0\.\d+ s\nBearer 17: hello\nbye\n", done)
+    server.shut_down()
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        port = closed.getsockname()[1]
+        done = await run_script(text.replace("8000", str(port)))
+    assert done == f"can't connect to ws://127.0.0.1:{port}/chat: nobody listens there (connection refused)\n"
+
+
+async def run_script(text: str) -> str:
+    """What it prints."""
+    with trio.fail_after(60):
+        done = await trio.run_process([sys.executable, "-W", "error", "-c", text], capture_stdout=True)
+    return done.stdout.decode()
+
+
 async def test_metrics_are_served_beside_the_log(autojump_clock, caplog):
     names = run("from actorws.observability.metrics import Metrics")
     async with testing.open_app(names["app"], on_event=[names["log_events"](), names["metrics"]]) as server:
@@ -194,9 +248,11 @@ def default_in_words(value: object) -> str:
 
 def test_the_tables_have_every_option_with_its_default():
     config = Config()
-    groups = [getattr(config, group.name) for group in fields(Config)] + [ServerConfig()]
+    groups = [getattr(config, group.name) for group in fields(Config)] + [ServerConfig(), Backoff()]
     options = {
-        option.name: default_in_words(getattr(group, option.name)) for group in groups for option in fields(type(group))
+        option.name: default_in_words(getattr(group, option.name)).removesuffix(" s" if option.name in PLAIN else "")
+        for group in groups
+        for option in fields(type(group))
     }
     assert {
         name: default for name, default in TABLE_ROWS if name not in {"SendStatus", *SendStatus.__members__}

@@ -148,7 +148,10 @@ class Actor(Life):
 
     def drained(self) -> None:
         """The client has taken all output: call ``handle_drain``, if the behaviour has one."""
-        if not self.kind.wants_drain or self.status & OVER:
+        if self.status & OVER:
+            return
+        self._relieve()
+        if not self.kind.wants_drain:
             return
         if self.status == IDLE and not self.kind.drain_is_async:
             self._run(DRAIN, None)

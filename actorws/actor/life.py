@@ -128,6 +128,22 @@ class Life:
         elif self.worker is not None:
             Cut(self)
 
+    async def wait_drained(self) -> bool:
+        """Wait until what had to wait has left, or the actor handles nothing more. Whether it still does."""
+        await trio.lowlevel.checkpoint()
+        if self.has_ended:
+            return False
+        drains = self.conn.runtime.drains
+        while not self.has_ended and self.transport.owes_relief:
+            await drains.setdefault(self, trio.lowlevel.ParkingLot()).park()
+        return not self.has_ended
+
+    def _relieve(self) -> None:
+        """Whoever waits for that may look again."""
+        drains = self.conn.runtime.drains
+        if drains and (waiting := drains.pop(self, None)) is not None:
+            waiting.unpark_all()
+
     def cut(self) -> None:
         """The worker's word that it was cancelled in the middle of a callback."""
         self.worker = None
@@ -141,6 +157,7 @@ class Life:
     def _let_go(self) -> None:
         """Names, memberships and timers are gone before anyone can see that the actor is."""
         self.conn.runtime.forget(self)
+        self._relieve()
         if self.timers:
             cancel_timers(self)
 

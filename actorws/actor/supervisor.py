@@ -43,6 +43,8 @@ class SupervisorStatistics:
     """Actors since the runtime began."""
     refused: int
     """Handshakes refused because of a limit."""
+    outbound: int
+    """Of those that run, the ones whose connections we opened; no limit on connections is about them."""
 
 
 class Supervisor:
@@ -57,6 +59,8 @@ class Supervisor:
         self._started = 0
         self._refused = 0
         self._draining = False
+        #: Called when nobody is let in any more, for those who would let themselves in.
+        self.on_draining: Callable[[], None] = lambda: None
         self._empty: trio.Event | None = None
 
     def __len__(self) -> int:
@@ -67,7 +71,7 @@ class Supervisor:
 
     def statistics(self) -> SupervisorStatistics:
         """Counts at this instant."""
-        return SupervisorStatistics(running=len(self._actors), started=self._started, refused=self._refused)
+        return SupervisorStatistics(len(self._actors), self._started, self._refused, self._outbound)
 
     @property
     def draining(self) -> bool:
@@ -122,8 +126,16 @@ class Supervisor:
     # The end of all
 
     def refuse_new(self) -> None:
-        """From now on every handshake is refused with 503."""
-        self._draining = True
+        """From now on every handshake is refused with 503, and no connection is opened."""
+        if not self._draining:
+            self._draining = True
+            self.on_draining()
+
+    def end_all(self, frame: Close | None = None) -> None:
+        """Let nobody in any more, and end every actor at once with ``Shutdown``."""
+        self.refuse_new()
+        for actor in self:
+            actor.stop(Shutdown(), _said_to(actor, frame))
 
     async def drain(self, timeout: float, reason: Callable[[], Reason] = Shutdown, frame: Close | None = None) -> None:
         """End every actor within ``timeout`` seconds, and return when all have ended.
@@ -137,7 +149,7 @@ class Supervisor:
         pause = min(PACE * timeout / len(actors), 1 / PACE_FROM) if actors else 0.0
         for number, actor in enumerate(actors):
             await trio.sleep_until(began + pause * (number + random()))
-            actor.stop(reason(), frame)
+            actor.stop(reason(), _said_to(actor, frame))
         with trio.move_on_at(began + CUT_AT * timeout):
             await self.wait_empty()
         for actor in self:
@@ -161,6 +173,11 @@ class Supervisor:
             await self._empty.wait()
         else:
             await trio.lowlevel.checkpoint()
+
+
+def _said_to(actor: Life, frame: Close | None) -> Close | None:
+    """What clients are told is not for the servers that we are a client of: that we restart, say."""
+    return None if actor.kind.is_client else frame
 
 
 def _address(conn: Conn) -> str:

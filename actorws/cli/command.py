@@ -1,4 +1,4 @@
-"""Command: ``actorws serve``, from the first look at its arguments to the exit status.
+"""Command: ``actorws serve``, from the first look at its arguments to the exit status, and the way to the others.
 
 Rule owned here: what goes wrong before anybody can connect is a complaint; what goes wrong later is the served code's,
 and passes. Must not know how processes or connections are looked after.
@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
 
 from actorws.behaviour import Websocket
-from actorws.cli.arguments import Asked, parse
-from actorws.cli.complaints import complain, why_not_listening
+from actorws.cli import connect_arguments
+from actorws.cli.arguments import parse
+from actorws.cli.complaints import INTERRUPTED_STATUS, complain, why_not_listening
+from actorws.cli.serve_arguments import Asked
 from actorws.cli.target import load
 from actorws.config import ServerConfig
 from actorws.events import Event, ListenerStarted
@@ -27,9 +28,6 @@ from actorws.server.workers_child import Begun, begin_worker, run_worker
 
 __all__ = ["main"]
 
-#: As a shell reports it: there was no server yet that could have shut down.
-INTERRUPTED_STATUS = 128 + signal.SIGINT
-
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command: ``argv`` without the program's name (default: ``sys.argv``). Returns the exit status.
@@ -40,6 +38,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     worker = begin_worker(os.environ)
     try:
         asked = parse(argv)
+        if isinstance(asked, connect_arguments.Asked):
+            return _connect(asked)
         target = None if worker is None and asked.workers > 1 else load(asked.target)
     except UsageError as error:
         return complain(str(error))
@@ -57,8 +57,14 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         return complain(why)
     except KeyboardInterrupt:
-        return INTERRUPTED_STATUS
+        return INTERRUPTED_STATUS  # there was no server yet that could have shut down
     return 0
+
+
+def _connect(asked: connect_arguments.Asked) -> int:
+    from actorws.cli.connect_command import connect  # which a server has no use for
+
+    return connect(asked)
 
 
 def _why_not(error: BaseException, asked: Asked) -> str | None:

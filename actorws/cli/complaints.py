@@ -1,26 +1,41 @@
 """Complaints: what is said when the command can't be carried out.
 
-Rule owned here: one line, whatever it quotes, that names the address or the argument and what was wrong with it. Must
-not know what was tried.
+Rule owned here: one line, whatever it quotes, that names the address or the argument and what was wrong with it, and
+that does nothing to the terminal. Must not know what was tried.
 """
 
 from __future__ import annotations
 
 import errno
 import os
+import signal
 import socket
 import sys
+from contextlib import suppress
 
-__all__ = ["USAGE_STATUS", "complain", "why_not_listening"]
+from actorws.cli.display_escapes import visible
+
+__all__ = ["FAILURE_STATUS", "INTERRUPTED_STATUS", "USAGE_STATUS", "complain", "tell", "why_not_listening"]
 
 #: The exit status for what the person at the terminal can mend.
 USAGE_STATUS = 2
+#: For what nobody at the terminal has done wrong.
+FAILURE_STATUS = 1
+#: After Ctrl-C, as a shell reports it.
+INTERRUPTED_STATUS = 128 + signal.SIGINT
 
 
-def complain(message: str) -> int:
+def complain(message: str, status: int = USAGE_STATUS) -> int:
     """Say it; returns the exit status."""
-    print("actorws:", " ".join(message.split()), file=sys.stderr)
-    return USAGE_STATUS
+    tell(" ".join(message.split()))
+    return status
+
+
+def tell(line: str) -> None:
+    """Say it, to whoever still reads it."""
+    with suppress(OSError):
+        if sys.stderr is not None:  # what is closed is None, and with that, print would take stdout
+            print("actorws:", visible(line), file=sys.stderr)
 
 
 def why_not_listening(error: OSError | UnicodeError, port: int | None, host: str = "", unix: str | None = None) -> str:

@@ -6,6 +6,7 @@ first that it gets. Must not know what comes after the end.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
@@ -51,9 +52,15 @@ class Attempt:
         """Whether there is a connection that has begun and not ended."""
         return self._reason is None and not self._ended.is_set()
 
-    async def begin(self) -> Conn:
-        """Open the connection and begin its actor. Raises ``ConnectError``."""
-        opened = await open_websocket(self._dialing)
+    async def begin(self) -> Conn | None:
+        """Open the connection and begin its actor. Raises ``ConnectError``.
+
+        ``None``: the actor that was to go on with it has ended meanwhile; ``wait_ended`` says how.
+        """
+        return await self._begin_over(await open_websocket(self._dialing))
+
+    async def _begin_over(self, opened: Opened) -> Conn:
+        """A new actor, over a connection that ends with its wire."""
         self._ended, self._reason = trio.Event(), None
         conn = conn_of(opened, self._runtime)
 
@@ -66,13 +73,18 @@ class Attempt:
             self._runtime.emit(ActorStarted(conn))
             self._actor.start()
 
+        await self._attach(opened, make, start)
+        return conn
+
+    async def _attach(self, opened: Opened, make: Callable[[Wire], Receiver], start: Callable[[], None]) -> None:
         try:
-            await attach(opened, self._runtime, self._runtime.drivers, self._kind.config.backpressure, make, start)
+            # Shielded: it takes no time, and cancelled halfway there would be an actor that nobody knows of.
+            with trio.CancelScope(shield=True):
+                await attach(opened, self._runtime, self._runtime.drivers, self._kind.config.backpressure, make, start)
         except OSError as error:
             raise Unreachable(
                 self._dialing.target.shown, f"this system has no room for it: {error.strerror}"
             ) from error
-        return conn
 
     def _has_ended(self, reason: Reason) -> None:
         self._reason = reason
@@ -84,17 +96,28 @@ class Attempt:
         assert self._reason is not None
         return self._reason
 
+    async def pause(self, seconds: float) -> None:
+        """Wait so long, or until there is nothing to wait for."""
+        await trio.sleep(seconds)
+
     def give_up(self, reason: Reason) -> Reason:
-        """There will be no other connection. How it all ended."""
+        """There will be no other connection: an actor that waits for one ends for ``reason``. How it all ended."""
         return reason
 
+    async def finish(self, reason: Reason) -> None:
+        """As ``give_up``, and wait until ``terminate`` has returned."""
 
-def conn_of(opened: Opened, runtime: Runtime) -> Conn:
-    """What the actor sees: the path and query that were asked for, and the headers of the server's answer."""
+
+def conn_of(opened: Opened, runtime: Runtime, ours: str = "") -> Conn:
+    """What the actor sees: the path and query that were asked for, and the headers of the server's answer.
+
+    ``ours`` is a parameter of the query that isn't for the actor.
+    """
     asked = opened.target
+    query = {name: value for name, value in asked.query.items() if name != ours}
     conn = Conn(
         runtime,
-        Opening(unquote(asked.path.partition("?")[0]), asked.query, opened.headers),
+        Opening(unquote(asked.path.partition("?")[0]), query, opened.headers),
         serial=runtime.next_serial(),
         path_params={},
         remote_address=opened.address,

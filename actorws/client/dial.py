@@ -1,92 +1,121 @@
-"""Dial: a stream to a server: TCP, a Unix socket or a proxy, and TLS.
+"""Dial: a stream to a server: TCP, a Unix socket, a proxy, or what somebody else opens; and TLS over it.
 
-Rule owned here: whatever the system, a resolver, a proxy or TLS says becomes one ``ConnectError``, in a sentence, and
-nothing stays open. Must not know HTTP.
+Rule owned here: whatever goes wrong becomes one ``ConnectError``, in a sentence, within its deadline, and nothing stays
+open. Must not know HTTP.
 """
 
 from __future__ import annotations
 
 import errno
-import socket as _socket
-import ssl
-from functools import lru_cache
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 
 import trio
 
 from actorws.client.dialing import Dialing
-from actorws.client.proxy import open_through, proxy_for
-from actorws.exceptions import TlsFailed, Unreachable
+from actorws.client.proxy import Proxy, proxy_for
+from actorws.client.tcp import why_not
+from actorws.client.tls import failure_of, secure
+from actorws.client.tunnel import check_installed, open_through
+from actorws.exceptions import ConfigError, ConnectError, ConnectTimeout, ProxyFailed, TlsFailed, Unreachable
 from actorws.io.stream import BelowTls
 from actorws.protocol.url import Target
 
-__all__ = ["open_stream", "secure"]
+__all__ = ["broken", "open_secured", "open_stream", "within"]
 
-_WORDS = {
-    errno.ECONNREFUSED: "nobody listens there (connection refused)",
-    errno.ETIMEDOUT: "nobody answers there",
-    errno.EHOSTUNREACH: "the host can't be reached",
-    errno.ENETUNREACH: "its network can't be reached",
-    errno.EACCES: "this system doesn't allow it",
-    errno.EPERM: "this system doesn't allow it",
-    errno.ENOENT: "there is no such socket",
-    errno.EMFILE: "too many open files (see ulimit -n)",
-}
+
+@contextmanager
+def within(target: Target, option: str, deadline: float, seconds: float, what: str) -> Iterator[None]:
+    """Raises ``ConnectTimeout`` if the block has not ended at ``deadline``: ``what`` took longer than ``seconds``."""
+    with trio.CancelScope(deadline=deadline) as scope:
+        yield
+    if scope.cancelled_caught:
+        raise ConnectTimeout(target.shown, f"{what} within {seconds:g} s ({option})", option)
 
 
 async def open_stream(dialing: Dialing, target: Target) -> trio.abc.Stream:
-    """A stream to ``target``, without TLS. Raises ``Unreachable``, ``ProxyFailed``; the deadline is the caller's."""
-    try:
+    """A stream to ``target``, without TLS. Raises ``Unreachable``, ``ProxyFailed`` or ``ConnectTimeout``."""
+    proxy = _proxy(dialing, target)
+    what = "nobody answered there" if proxy is None else f"the proxy {proxy.shown} made no connection"
+    seconds = dialing.connect_timeout
+    with within(target, "connect_timeout", trio.current_time() + seconds, seconds, what):
         if dialing.open_stream is not None:
-            return await dialing.open_stream(target.host, target.port)
-        if target.unix is not None:
-            return await trio.open_unix_socket(target.unix)
-        proxy = proxy_for(target, dialing.proxy)
+            return await _open_theirs(dialing, target)
         if proxy is not None:
             return await open_through(proxy, target)
-        return await trio.open_tcp_stream(target.host, target.port)
-    except OSError as error:
-        raise Unreachable(target.shown, _why(error, target)) from error
+        try:
+            if target.unix is not None:
+                return await _open_unix(target.unix)
+            return await _open_tcp(target)
+        except OSError as error:
+            raise Unreachable(target.shown, why_not(error, target.host)) from error
 
 
-def _why(error: OSError, target: Target) -> str:
-    if isinstance(error, _socket.gaierror):
-        return f"the host {target.host} can't be resolved: {error.strerror}"
-    cause: BaseException | None = error
-    # trio gathers what each address of a host said.
-    while cause is not None and not (isinstance(cause, OSError) and cause.errno):
-        cause = cause.exceptions[0] if isinstance(cause, BaseExceptionGroup) else cause.__cause__
-    if isinstance(cause, OSError) and cause.errno:
-        return _WORDS.get(cause.errno) or cause.strerror or str(cause)
-    return str(error)
-
-
-async def secure(stream: trio.abc.Stream, dialing: Dialing, target: Target) -> trio.SSLStream[trio.abc.Stream]:
-    """``stream`` with TLS, its handshake done. Raises ``TlsFailed``; the deadline is the caller's."""
-    context = dialing.tls or _trusting_the_system()
-    # TCP itself is closed by whoever opened it, once the server had the time to take in our last frame.
-    below = BelowTls(stream) if isinstance(stream, trio.SocketStream) else stream
-    secured: trio.SSLStream[trio.abc.Stream] = trio.SSLStream(
-        below, context, server_hostname=target.host, https_compatible=True
-    )
+def _proxy(dialing: Dialing, target: Target) -> Proxy | None:
+    """As of now: the environment may have changed since it was checked, and a redirect leads elsewhere."""
+    if dialing.open_stream is not None:
+        return None
     try:
-        await secured.do_handshake()
-    except trio.BrokenResourceError as error:
-        raise _tls_failed(error.__cause__, target) from error
-    return secured
+        proxy = proxy_for(target, dialing.proxy)
+        if proxy is not None:
+            check_installed(proxy, target, dialing.proxy)
+    except ConfigError as error:
+        raise ProxyFailed(target.shown, str(error), is_final=True) from None
+    return proxy
 
 
-@lru_cache(maxsize=1)
-def _trusting_the_system() -> ssl.SSLContext:
-    # Made once: to load what a system trusts takes 20 ms.
-    return ssl.create_default_context()
+async def _open_theirs(dialing: Dialing, target: Target) -> trio.abc.Stream:
+    assert dialing.open_stream is not None
+    try:
+        return await dialing.open_stream(target.host, target.port)
+    except ConnectError:
+        raise
+    except OSError as error:
+        raise Unreachable(target.shown, why_not(error, target.host)) from error
+    except Exception as error:
+        raise Unreachable(target.shown, f"open_stream failed: {error!r}") from error
 
 
-def _tls_failed(cause: BaseException | None, target: Target) -> TlsFailed:
-    match cause:
-        case ssl.SSLCertVerificationError():
-            return TlsFailed(target.shown, f"its certificate is not trusted: {cause.verify_message}")
-        case ssl.SSLError(reason="WRONG_VERSION_NUMBER" | "HTTP_REQUEST" | "RECORD_LAYER_FAILURE"):
-            return TlsFailed(target.shown, "it speaks no TLS there (for a server without TLS: ws://)")
-        case ssl.SSLError(reason=str(reason)):
-            return TlsFailed(target.shown, f"TLS failed: {reason.replace('_', ' ').lower()}")
-    return TlsFailed(target.shown, "it ended the connection during the TLS handshake", is_final=False)
+async def _open_tcp(target: Target) -> trio.SocketStream:
+    stream = await trio.open_tcp_stream(target.host, target.port)
+    socket = stream.socket
+    if socket.getsockname() == _peer_of(socket):
+        # TCP's simultaneous open: who tries a port of this machine again and again, on which nobody listens, is given
+        # that very port to come from some day, and finds himself. He would keep the server from listening there.
+        socket.close()
+        raise ConnectionRefusedError(errno.ECONNREFUSED, "there is nobody but us")
+    return stream
+
+
+def _peer_of(socket: trio.socket.SocketType) -> object:
+    try:
+        return socket.getpeername()
+    except OSError:
+        return None  # it has gone: the first read will tell
+
+
+async def _open_unix(path: str) -> trio.SocketStream:
+    stream = await trio.open_unix_socket(path)
+    try:
+        # Where the other end's queue is full, Linux says EAGAIN, which trio takes for a connection under way.
+        stream.socket.getpeername()
+    except OSError:
+        stream.socket.close()
+        raise
+    return stream
+
+
+async def open_secured(tcp: trio.abc.Stream, dialing: Dialing, target: Target) -> trio.abc.Stream:
+    """``tcp`` with TLS, if the target asks for it, its handshake done. Raises ``TlsFailed``; the deadline is the
+    caller's."""
+    if not target.secure:
+        return tcp
+    # TCP itself is closed by whoever opened it, once the server had the time to take in our last frame.
+    below = BelowTls(tcp) if isinstance(tcp, trio.SocketStream) else tcp
+    return await secure(below, dialing.tls, target.host, partial(TlsFailed, target.shown))
+
+
+def broken(error: trio.BrokenResourceError, target: Target, why: str) -> ConnectError:
+    """What a stream that broke after all this means: TLS that was refused, or ``why``."""
+    return failure_of(error, target.host, partial(TlsFailed, target.shown)) or Unreachable(target.shown, why)

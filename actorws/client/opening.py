@@ -7,19 +7,19 @@ else; each step has its deadline; on every path but the good one the stream is c
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from email.utils import parsedate_to_datetime
+from collections.abc import Mapping
+from contextlib import suppress
 
 import trio
 from attrs import frozen
 
-from actorws.client.dial import open_stream, secure
+from actorws.client.dial import broken, open_secured, open_stream, within
 from actorws.client.dialing import Dialing, GivenHeaders
+from actorws.client.refusal import refusal
 from actorws.exceptions import ConnectError, ConnectTimeout, InvalidUrl, NotWebsocket, Rejected, Unreachable
 from actorws.protocol import deflate_offer
 from actorws.protocol.deflate import Agreed
-from actorws.protocol.opening_handshake import check_headers, check_response, new_key, request
+from actorws.protocol.opening_handshake import SECRET, check_headers, check_response, new_key, request
 from actorws.protocol.response import ResponseReader
 from actorws.protocol.url import Target
 
@@ -27,10 +27,8 @@ __all__ = ["Opened", "open_websocket"]
 
 READ_SIZE = 64 * 1024
 REDIRECTS = (301, 302, 303, 307, 308)
-#: What is not for the eyes of another server.
-SECRET = ("authorization", "cookie", "proxy-authorization")
-#: Seconds of ``Retry-After`` that are heeded: nobody may send a client to sleep for a year.
-LONGEST_RETRY_AFTER = 3600.0
+#: What was given for one server, and is not for another.
+FOR_ONE = SECRET | {"host"}
 
 
 @frozen(eq=False)
@@ -43,7 +41,7 @@ class Opened:
     target: Target
     """Where it leads to, behind all redirects."""
     address: tuple[str, int] | str
-    """Of the other end of the socket; the empty string if it has none."""
+    """Of the other end of the socket, which may be a proxy's; the empty string if it has none."""
     headers: Mapping[str, str]
     """Of the 101 response, names in lower case."""
     subprotocol: str | None
@@ -56,127 +54,149 @@ async def open_websocket(dialing: Dialing) -> Opened:
     """Open one connection. Raises ``ConnectError``; when cancelled, nothing is left open."""
     target = dialing.target
     headers = await _headers(dialing)
-    for _ in range(dialing.max_redirects + 1):
+    redirects = 0
+    while True:
         try:
             return await _open(dialing, target, headers)
         except Rejected as answer:
             if answer.status not in REDIRECTS:
                 raise
             there = _redirected(target, answer)
-            if there.origin != target.origin:
-                headers = {name: value for name, value in headers.items() if name.lower() not in SECRET}
-            target = there
-    raise Rejected(
-        dialing.target.shown, 302, {}, why=f"it was redirected more than {dialing.max_redirects} times (max_redirects)"
-    )
+            redirects += 1
+            if redirects > dialing.max_redirects:
+                why = (
+                    f"it was redirected more than {dialing.max_redirects} times (max_redirects), last to {there.shown}"
+                )
+                too_many = Rejected(dialing.target.shown, answer.status, answer.headers, answer.body, why)
+                too_many.limit = "max_redirects"
+                raise too_many from None
+        if there.origin != target.origin:
+            headers = {name: value for name, value in headers.items() if name.lower() not in FOR_ONE}
+        target = there
 
 
 async def _headers(dialing: Dialing) -> GivenHeaders:
     if not callable(dialing.headers):
         return dialing.headers
+    target, seconds = dialing.target, dialing.connect_timeout
     try:
-        made = dialing.headers()
-        headers = await made if inspect.isawaitable(made) else made
+        with within(
+            target, "connect_timeout", trio.current_time() + seconds, seconds, "its headers function did not return"
+        ):
+            made = dialing.headers()
+            headers = await made if inspect.isawaitable(made) else made
         check_headers(headers, ())
+    except ConnectError:
+        raise
     except Exception as error:
-        raise ConnectError(dialing.target.shown, f"its headers can't be made: {error!r}") from error
+        raise ConnectError(target.shown, f"the function for its headers failed: {error!r}") from error
     return headers
 
 
 def _redirected(target: Target, answer: Rejected) -> Target:
+    """Where to, if anywhere that may be gone to. Raises ``Rejected``."""
     location = answer.headers.get("location")
-    why = ""
     if location is None:
-        why = f"the server answered {answer.status} without a Location"
+        why = f"it answered {answer.status}, a redirect, without a Location"
     else:
         try:
-            there = target.redirected(location)
+            there = target.redirected(_in_utf8(location))
         except InvalidUrl as error:
-            why = f"the server redirected to what is no URL of a WebSocket: {error}"
+            why = f"it redirected ({answer.status}) to where no WebSocket can be: {error}"
         else:
-            if not target.secure or there.secure:
+            if there.secure or not target.secure:
                 return there
-            why = f"the server redirected from TLS to a connection without, {there.shown}: not followed"
-    raise Rejected(target.shown, answer.status, answer.headers, answer.body, why)
+            why = f"it redirected ({answer.status}) from TLS to none, {there.shown}, where we don't follow"
+    raise Rejected(target.shown, answer.status, answer.headers, answer.body, why) from None
+
+
+def _in_utf8(location: str) -> str:
+    """What is not ASCII in a header is latin-1 by the book, and UTF-8 in practice."""
+    try:
+        return location.encode("latin-1").decode()
+    except ValueError:
+        return location
 
 
 async def _open(dialing: Dialing, target: Target, headers: GivenHeaders) -> Opened:
-    with _deadline(target, "connect_timeout", dialing.connect_timeout, "there is no connection"):
-        tcp = await open_stream(dialing, target)
-    answer = ResponseReader()
+    tcp = await open_stream(dialing, target)
     try:
-        try:
-            with _deadline(target, "handshake_timeout", dialing.handshake_timeout, "the handshake was not answered"):
-                return await _shake_hands(dialing, target, headers, tcp, answer)
-        except ConnectTimeout:
-            if answer.status in (0, 101):
-                raise
-        raise _refusal(target, answer)  # whose body had no end
+        return await _shake_hands(dialing, target, headers, tcp)
     except BaseException:
         with trio.CancelScope(shield=True):
             await trio.aclose_forcefully(tcp)
         raise
 
 
-@contextmanager
-def _deadline(target: Target, option: str, seconds: float, what: str) -> Iterator[None]:
-    with trio.move_on_after(seconds) as scope:
-        yield
-    if scope.cancelled_caught:
-        raise ConnectTimeout(target.shown, f"{what} after {seconds:g} s ({option})", option)
-
-
-async def _shake_hands(
-    dialing: Dialing, target: Target, headers: GivenHeaders, tcp: trio.abc.Stream, answer: ResponseReader
-) -> Opened:
-    stream = await secure(tcp, dialing, target) if target.secure else tcp
-    key = new_key()
-    extensions = deflate_offer.offer(dialing.compression)
+async def _shake_hands(dialing: Dialing, target: Target, headers: GivenHeaders, tcp: trio.abc.Stream) -> Opened:
+    seconds = dialing.handshake_timeout
+    deadline = trio.current_time() + seconds
+    with within(target, "handshake_timeout", deadline, seconds, "it did not finish the TLS handshake"):
+        stream = await open_secured(tcp, dialing, target)
+    key, answer = new_key(), ResponseReader()
+    asked = request(target, key, headers, dialing.subprotocols, deflate_offer.offer(dialing.compression))
     try:
-        await stream.send_all(request(target, key, headers, dialing.subprotocols, extensions))
-        while not answer.complete:
-            data = await stream.receive_some(READ_SIZE)
-            if data:
-                answer.receive(bytes(data))
-            else:
-                answer.ended()
-        if answer.status != 101:
-            raise _refusal(target, answer)
+        with within(target, "handshake_timeout", deadline, seconds, "it did not answer the handshake"):
+            await _exchange(stream, asked, answer)
+    except ConnectTimeout:
+        if not answer.status:
+            raise  # else it is a refusal whose body has no end
+    except trio.BrokenResourceError as error:
+        if not answer.status:
+            raise broken(error, target, _cut(answer)) from error
+    except ValueError as error:
+        raise NotWebsocket(target.shown, str(error)) from None
+    if not answer.status:
+        raise Unreachable(target.shown, _cut(answer))
+    if answer.status != 101:
+        raise refusal(target, answer)
+    try:
         subprotocol = check_response(answer.headers, key, dialing.subprotocols)
         if subprotocol is None and dialing.subprotocol_required:
             raise ValueError(f"it speaks none of the subprotocols {', '.join(dialing.subprotocols)}")
         agreed = deflate_offer.agree(answer.headers.get("sec-websocket-extensions"), dialing.compression)
-    except trio.BrokenResourceError as error:
-        raise Unreachable(target.shown, "it cut the connection instead of answering the handshake") from error
     except ValueError as error:
-        raise NotWebsocket(target.shown, f"it is no WebSocket server: {error}") from error
+        raise NotWebsocket(target.shown, str(error)) from error
     return Opened(stream, tcp, target, _address(tcp), answer.headers, subprotocol, agreed, answer.rest)
 
 
-def _refusal(target: Target, answer: ResponseReader) -> ConnectError:
-    text = " ".join(answer.body[:200].decode(errors="replace").split())
-    if answer.status < 300:
-        return NotWebsocket(target.shown, f"it is no WebSocket server: it answered {answer.status} as to any request")
-    why = f"the server answered {answer.status}" + (f": {text}" if text and _is_text(answer) else "")
-    return Rejected(target.shown, answer.status, answer.headers, answer.body, why, retry_after(answer.headers))
+async def _exchange(stream: trio.abc.Stream, asked: bytes, answer: ResponseReader) -> None:
+    """Say it, and take in what is answered, until that is complete or nothing more comes.
+
+    Both at once: who refuses without listening (by TLS, or as too busy) is heard, though what we say fails.
+    """
+    failure: Exception | None = None
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(_ask, stream, asked)
+        try:
+            await _take_in(stream, answer)
+        except Exception as error:
+            # Raised below: out of a nursery it would come in a group.
+            failure = error
+        if answer.status != 101:
+            nursery.cancel_scope.cancel()
+    if failure is not None:
+        raise failure
 
 
-def _is_text(answer: ResponseReader) -> bool:
-    return answer.headers.get("content-type", "text/plain").startswith("text/plain")
+async def _ask(stream: trio.abc.Stream, asked: bytes) -> None:
+    with suppress(trio.BrokenResourceError):
+        await stream.send_all(asked)
 
 
-def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds of a ``Retry-After`` (RFC 9110 section 10.2.3), at most an hour; ``None`` if there is none to heed."""
-    value = headers.get("retry-after", "")
-    try:
-        if value.isascii() and value.isdigit():
-            seconds = float(value)
-        else:
-            # By the server's own clock: ours may be another.
-            seconds = (parsedate_to_datetime(value) - parsedate_to_datetime(headers.get("date", ""))).total_seconds()
-    except (ValueError, TypeError):
-        return None
-    return min(max(seconds, 0.0), LONGEST_RETRY_AFTER)
+async def _take_in(stream: trio.abc.Stream, answer: ResponseReader) -> None:
+    while not answer.complete:
+        data = await stream.receive_some(READ_SIZE)
+        if not data:
+            answer.ended()
+            return
+        answer.receive(bytes(data))
+
+
+def _cut(answer: ResponseReader) -> str:
+    if answer.has_begun:
+        return "it ended the connection in the middle of its answer to the handshake"
+    return "it ended the connection instead of answering the handshake"
 
 
 def _address(stream: trio.abc.Stream) -> tuple[str, int] | str:

@@ -4,21 +4,32 @@ Rule owned here: the three restart types of OTP, in one table for ends and one f
 
 =============  ==================================================================================================
 ``permanent``  always, until ``Connector.close`` or the runtime ends it
-``transient``  unless its end was a normal one: our own Close, ``conn.abort()``, the peer's Close with 1000, with no
-               code or with one that asks to stay away (4500-4999), or another actor that took the unique name
+``transient``  unless its end was a normal one: our own Close (answered or not), ``conn.abort()``, the peer's Close with
+               1000, with no code or with one that asks to stay away (4500-4999), or another actor that took the
+               unique name
 ``temporary``  never
 =============  ==================================================================================================
+
+=============  ================================================  =================================================
+a try failed   before the first connection                       later
+=============  ================================================  =================================================
+``permanent``  unless the error is final: a mistake in what was  always: what is wrong now may be mended as the
+               asked for would be the same again                 first time
+``transient``  the same                                          unless the server says that it won't let us in any
+                                                                 more: 401, 403, 410
+``temporary``  never                                             there is no later
+=============  ================================================  =================================================
 """
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
-from actorws.exceptions import ConnectError, Rejected
+from actorws.exceptions import ConfigError, ConnectError, Rejected
 from actorws.frames import CloseCode
-from actorws.reasons import Normal, Reason, Remote, Replaced, Shutdown, Stop
+from actorws.reasons import Normal, Reason, Remote, Replaced, Shutdown, Stop, Timeout
 
-__all__ = ["Restart", "is_worth_another_try", "restarts_after"]
+__all__ = ["Restart", "check_restart", "is_worth_another_try", "restarts_after"]
 
 Restart: TypeAlias = Literal["permanent", "transient", "temporary"]
 
@@ -26,6 +37,12 @@ Restart: TypeAlias = Literal["permanent", "transient", "temporary"]
 _GOODBYES = (401, 403, 410)
 #: From here on a close code asks to stay away.
 _STAY_AWAY = 4500
+
+
+def check_restart(restart: object) -> None:
+    """Raises ``ConfigError`` for what is none of the three."""
+    if restart not in get_args(Restart):
+        raise ConfigError(f"restart must be 'permanent', 'transient' or 'temporary', not {restart!r}")
 
 
 def restarts_after(reason: Reason, restart: Restart) -> bool:
@@ -37,7 +54,7 @@ def restarts_after(reason: Reason, restart: Restart) -> bool:
 
 def _is_normal(reason: Reason) -> bool:
     match reason:
-        case Normal() | Stop() | Replaced():
+        case Normal() | Stop() | Replaced() | Timeout(waited_for="close"):
             return True
         case Remote(code=code):
             return code in (CloseCode.NORMAL, CloseCode.NO_STATUS) or code >= _STAY_AWAY

@@ -6,7 +6,6 @@ frame; every wait ends with the connection. Must not know how a connection is op
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator, Mapping
 from time import perf_counter
 
@@ -16,7 +15,7 @@ from actorws.conn import ReadyState
 from actorws.connection.exchange import Exchange
 from actorws.connection.inbox import TURN
 from actorws.exceptions import ConnectionClosed
-from actorws.frames import Close, CloseCode
+from actorws.frames import Close, CloseCode, Ping
 from actorws.reasons import Error, Overflow, Reason, Remote, Stop, Timeout
 
 __all__ = ["Connection"]
@@ -33,7 +32,6 @@ class Connection:
 
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
-        self._turn_ends = 0.0
 
     # What it is
 
@@ -66,25 +64,39 @@ class Connection:
 
     # Sending
 
+    @trio.lowlevel.enable_ki_protection
     async def send(self, message: str | bytes | bytearray | memoryview) -> None:
         """Send a text (``str``) or binary message. Waits while the server is slow to take what was sent before.
 
         Cancelled, it has sent nothing. Raises ``ConnectionClosed`` when the connection is closing or closed,
-        ``TypeError`` for what is no message.
+        ``TypeError`` for what is no message, ``UnicodeEncodeError`` for a ``str`` that UTF-8 can't say. Each of several
+        tasks that wait sends in its turn, and what one sends is never mixed with what another does.
         """
         data = message if type(message) is str or type(message) is bytes else _as_message(message)
-        if perf_counter() < self._turn_ends:
+        exchange = self._exchange
+        if perf_counter() < exchange.inbox.turn_ends:
             await trio.lowlevel.checkpoint_if_cancelled()
         else:
             await trio.lowlevel.checkpoint()
-            self._turn_ends = perf_counter() + TURN
+            exchange.inbox.turn_ends = perf_counter() + TURN
+        if not exchange.senders and exchange.takes_more():
+            exchange.send(data)
+        else:
+            await self._send_in_turn(data)
+
+    async def _send_in_turn(self, frame: str | bytes | Ping) -> None:
         exchange = self._exchange
-        while exchange.is_open and not exchange.transport.wire.takes_more():
-            await exchange.waiting_to_send.park()
         if not exchange.is_open:
             raise self._closed()
-        exchange.transport.put(data)
+        exchange.look_after()
+        sent = await exchange.senders.wait(frame)
+        exchange.inbox.turn_ends = perf_counter() + TURN
+        if isinstance(sent, Exception):
+            raise sent
+        if not sent:
+            raise self._closed()
 
+    @trio.lowlevel.enable_ki_protection
     async def send_guarded(self, message: str | bytes | bytearray | memoryview) -> bool:
         """As ``send``: True if it was sent, False instead of ``ConnectionClosed``."""
         try:
@@ -93,38 +105,43 @@ class Connection:
             return False
         return True
 
+    @trio.lowlevel.enable_ki_protection
     async def ping(self) -> float:
-        """Ping the server; seconds until its pong came.
+        """Ping the server; seconds from when the ping is sent until its pong comes. Waits its turn, as ``send`` does.
 
         Raises ``ConnectionClosed`` if the connection ends before, which it does by itself if no pong comes (see the
         option ``idle_timeout``).
         """
-        await trio.lowlevel.checkpoint_if_cancelled()
-        if not self._exchange.is_open:
-            raise self._closed()
-        data = os.urandom(8)
-        ping = self._exchange.ping(data)
+        await trio.lowlevel.checkpoint()
+        exchange = self._exchange
+        ping = exchange.pings.add()
         try:
+            if not exchange.senders and exchange.takes_more():
+                exchange.send(Ping(ping.data))
+            else:
+                await self._send_in_turn(Ping(ping.data))
+            exchange.look_after()
             await ping.done.wait()
         finally:
-            self._exchange.forget_ping(data)
+            exchange.pings.forget(ping)
         if ping.seconds is None:
             raise self._closed()
         return ping.seconds
 
     # Receiving
 
+    @trio.lowlevel.enable_ki_protection
     async def receive(self) -> str | bytes:
         """The next message: ``str`` for text, ``bytes`` for binary. What came before the end can be had behind it.
 
         Cancelled, it has taken nothing. Raises ``ConnectionClosed`` when nothing more comes.
         """
-        message = await self._exchange.inbox.take()
+        message = await self._exchange.take()
         if message is None:
             raise self._closed()
-        self._exchange.taken()
         return message
 
+    @trio.lowlevel.enable_ki_protection
     async def receive_guarded(self) -> tuple[str | bytes, bool]:
         """As ``receive``: the message and True, or ``(b"", False)`` instead of ``ConnectionClosed``."""
         try:
@@ -132,22 +149,26 @@ class Connection:
         except ConnectionClosed:
             return b"", False
 
-    async def __aiter__(self) -> AsyncIterator[str | bytes]:
-        """Messages, until the connection ends in good order: by our Close, or the server's with 1000, 1001 or no code.
+    # No generator: one that is left by `break` would have to be closed by whoever wrote the loop.
 
-        Raises ``ConnectionClosed`` if it ends otherwise.
+    def __aiter__(self) -> AsyncIterator[str | bytes]:
+        """Messages, until the connection ends in good order: by us, or the server's Close with 1000, 1001 or no code.
+
+        Raises ``ConnectionClosed`` if it ends otherwise. Left by ``break``, it can be gone on with.
         """
-        while True:
-            try:
-                message = await self.receive()
-            except ConnectionClosed as error:
-                if _is_regular(error.reason):
-                    return
-                raise
-            yield message
+        return self
+
+    @trio.lowlevel.enable_ki_protection
+    async def __anext__(self) -> str | bytes:
+        """As ``receive``, but ``StopAsyncIteration`` where it ended in good order."""
+        message = await self._exchange.take()
+        if message is None:
+            raise StopAsyncIteration if _is_regular(self.reason) else self._closed()
+        return message
 
     # The end
 
+    @trio.lowlevel.enable_ki_protection
     async def close(self, code: int = CloseCode.NORMAL, reason: str = "") -> None:
         """Send Close and wait for the server's, at most ``close_timeout`` seconds. When it is closed already: nothing.
 
@@ -160,6 +181,7 @@ class Connection:
             self.abort()
             raise
 
+    @trio.lowlevel.enable_ki_protection
     def abort(self) -> None:
         """Cut the connection at once (TCP RST), without a word."""
         self._exchange.abort()
@@ -171,14 +193,19 @@ class Connection:
 
 def _as_message(message: object) -> str | bytes:
     if isinstance(message, str):
-        return str(message)
+        return str.__str__(message)  # of a subclass (an enum, say) what it is, not what it says
     if isinstance(message, bytes | bytearray | memoryview):
         return bytes(message)
     raise TypeError(f"a message must be str or bytes-like, not {type(message).__name__}: {message!r:.80}")
 
 
-def _is_regular(reason: Reason) -> bool:
-    return isinstance(reason, Stop) or (isinstance(reason, Remote) and reason.code in _REGULAR)
+def _is_regular(reason: Reason | None) -> bool:
+    match reason:
+        case Remote(code=code):
+            return code in _REGULAR
+        case Stop() | Timeout(waited_for="close"):
+            return True
+    return False
 
 
 def _in_words(reason: Reason) -> str:
@@ -191,6 +218,8 @@ def _in_words(reason: Reason) -> str:
             return f"the server closed it with {int(code)}" + (f": {words}" if words else "")
         case Stop():
             return "by us"
+        case Timeout(waited_for="close"):
+            return "by us, and the server did not answer in time"
         case Timeout(waited_for=what):
             return f"the server was silent for too long ({what})"
         case Error(exception=error):

@@ -1,43 +1,54 @@
 """Exchange: what a script's connection is to the transport below it, in the place of an actor.
 
-Rules owned here: what comes is kept in bounds, then the peer isn't read from; whoever waits for anything is told of the
-end. Nothing in here waits. Must not know who waits, nor sockets.
+Rules owned here: what comes is kept in bounds, then the peer isn't read from; what has to wait to be sent leaves in the
+order in which it was brought; whoever waits for anything is told of the end. Must not know who waits, nor
+sockets.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import trio
 
 from actorws.conn import Conn, ReadyState
-from actorws.connection.inbox import Inbox
+from actorws.connection.inbox import TURN, Inbox
+from actorws.connection.line import Line
+from actorws.connection.pings import Pings
 from actorws.frames import Close, Ping, Pong
 from actorws.reasons import RULES, Reason, Stop
 
 if TYPE_CHECKING:
     from actorws.actor.kind import Kind
-    from actorws.transports.websocket import WebsocketTransport
+    from actorws.io.solo import Solo
+    from actorws.transports.client import ClientTransport, DeflatedClientTransport
 
-__all__ = ["Exchange"]
+__all__ = ["Exchange", "OnControl"]
+
+#: Is told of each ping and pong that comes.
+OnControl: TypeAlias = Callable[[Ping | Pong], None]
 
 
 class Exchange:
     """One connection's, both ways."""
 
-    transport: WebsocketTransport
+    transport: ClientTransport | DeflatedClientTransport
 
-    def __init__(self, kind: Kind, conn: Conn) -> None:
+    def __init__(self, kind: Kind, conn: Conn, on_control: OnControl | None = None) -> None:
         self.kind = kind
+        self._on_control = on_control
         self.conn = conn
         self.inbox = Inbox(kind.config.mailbox)
         self.reason: Reason | None = None
         """How it ended."""
         self.over = trio.Event()
-        self.waiting_to_send = trio.lowlevel.ParkingLot()
-        self._pings: dict[bytes, PingSent] = {}
+        self.pings = Pings()
+        self.senders: Line[str | bytes | Ping, bool | Exception] = Line()
+        """Those who wait to send. They are told whether it was sent, or what is wrong with it."""
+        self.driver: Solo | None = None
+        """What reads for those who wait, if they do that themselves."""
         self._is_paused = False
 
     @property
@@ -54,21 +65,35 @@ class Exchange:
             kind = type(message)
             if kind is str or kind is bytes:
                 inbox.put(message)
-            elif kind is Pong:
-                self._answered(message.data)
+            else:
+                if kind is Pong:
+                    self.pings.answered(message.data)
+                if self._on_control is not None:
+                    self._on_control(message)
         if inbox.is_full and not self._is_paused:
             self._is_paused = self.transport.pause()
 
     def drained(self) -> None:
         """The server has taken what waited."""
-        self.waiting_to_send.unpark_all()
+        senders = self.senders
+        while senders and self.takes_more():
+            senders.hand(self._sent(senders.first()))
+
+    def _sent(self, frame: str | bytes | Ping) -> bool | Exception:
+        try:
+            self.put(frame)
+        except Exception as error:
+            # For the task that brought it; here nobody is to blame.
+            return error
+        return True
 
     def close(self, frame: Close) -> bool:
         """Say Close, if it hasn't been said. Whether it was said now."""
         if not self.is_open:
             return False
         self.transport.close(frame)
-        self.waiting_to_send.unpark_all()
+        self.look_after()
+        self.senders.hand_all(False)
         return True
 
     def close_finished(self, reason: Reason) -> None:
@@ -90,53 +115,54 @@ class Exchange:
         if self.reason is None:
             self.reason = reason
             self.inbox.close()
-            self.waiting_to_send.unpark_all()
-            for ping in self._pings.values():
-                ping.done.set()
+            self.senders.hand_all(False)
+            self.pings.close()
             self.over.set()
 
     # From the script
 
-    def taken(self) -> None:
-        """A message was taken out of the inbox."""
-        if self._is_paused and not self.inbox.is_full:
+    def takes_more(self) -> bool:
+        """Whether it is open and what is sent now would not have to wait; if it would, ``drained`` is called then."""
+        return self.transport.ready_state is ReadyState.OPEN and self.transport.wire.takes_more()
+
+    def send(self, frame: str | bytes | Ping) -> None:
+        """Send a frame, which ``takes_more`` says can be, from a script's task."""
+        if self.driver is None or self.inbox:
+            # It leaves together with what the messages that wait will bring.
+            self.put(frame)
+        else:
+            self.driver.at_once(self.put, frame)
+
+    async def take(self) -> str | bytes | None:
+        """The next message, or ``None`` when nothing more comes."""
+        inbox, driver = self.inbox, self.driver
+        while driver is not None and inbox.is_awaited and driver.may_be_led:
+            await driver.lead()
+            inbox.turn_ends = perf_counter() + TURN
+        message = await inbox.take()
+        if self._is_paused and inbox.has_room:
             self._is_paused = False
             self.transport.resume()
+        return message
+
+    def is_waited_for(self) -> bool:
+        """Whether anyone waits for something to come, but for who reads himself."""
+        return bool(self.inbox.line or self.pings or self.senders) or (
+            self.reason is None and self.transport.ready_state is not ReadyState.OPEN
+        )
+
+    def look_after(self) -> None:
+        """A task begins to wait for something else than a message."""
+        if self.driver is not None:
+            self.driver.look_after()
+
+    def put(self, frame: str | bytes | Ping) -> None:
+        """Send a frame, whatever waits. Only while it is open."""
+        if type(frame) is Ping:
+            self.pings.leaves(frame.data)
+        self.transport.put(frame)
 
     def abort(self) -> None:
         """Cut the wire."""
         self.transport.abort()
         self.end(Stop())
-
-    def ping(self, data: bytes) -> PingSent:
-        """Send a ping."""
-        ping = self._pings[data] = PingSent()
-        self.transport.send(Ping(data))
-        return ping
-
-    def forget_ping(self, data: bytes) -> None:
-        """Nobody waits for its answer any more."""
-        self._pings.pop(data, None)
-
-    def _answered(self, data: bytes) -> None:
-        """A pong answers the pings before it, too: a server may leave them out (RFC 6455 section 5.5.3)."""
-        if data not in self._pings:
-            return
-        for sent in list(self._pings):
-            ping = self._pings.pop(sent)
-            ping.seconds = perf_counter() - ping.sent
-            ping.done.set()
-            if sent == data:
-                return
-
-
-class PingSent:
-    """A ping that is under way."""
-
-    __slots__ = ("done", "seconds", "sent")
-
-    def __init__(self) -> None:
-        self.sent = perf_counter()
-        self.done = trio.Event()
-        self.seconds: float | None = None
-        """Until the pong came; ``None`` if the connection ended before."""

@@ -10,7 +10,7 @@ import select
 import sys
 from typing import Final
 
-__all__ = ["READ", "WRITE", "Readiness", "is_readable", "is_supported"]
+__all__ = ["READ", "WRITE", "Readiness", "has_broken", "is_readable", "is_supported"]
 
 READ: Final = 1  # select.EPOLLIN
 WRITE: Final = 4  # select.EPOLLOUT
@@ -24,6 +24,15 @@ def is_readable(fd: int) -> bool:
         return False
     poll = select.poll()
     poll.register(fd, select.POLLIN)
+    return bool(poll.poll(0))
+
+
+def has_broken(fd: int) -> bool:
+    """Whether the connection of ``fd`` is no more: reset, or ended by both sides. Where that can't be asked: yes."""
+    if not hasattr(select, "poll"):  # pragma: no cover - Windows
+        return True
+    poll = select.poll()
+    poll.register(fd, 0)
     return bool(poll.poll(0))
 
 

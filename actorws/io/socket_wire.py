@@ -10,15 +10,14 @@ from __future__ import annotations
 import socket as _socket
 import struct
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from actorws.io.readiness import READ, WRITE, is_readable
+from actorws.io.readiness import READ, WRITE, has_broken, is_readable
 from actorws.transports.wire import Wire
 
 if TYPE_CHECKING:
     from actorws.actor.scheduler import Flushable
     from actorws.config import Backpressure
-    from actorws.io.poller import Poller
     from actorws.runtime import Runtime
     from actorws.transports.contract import Receiver
 
@@ -70,12 +69,34 @@ def flush_all(wires: Sequence[Flushable]) -> None:
                 wire.cut_short([data], sent)
 
 
+class Watcher(Protocol):
+    """Who waits for sockets to be ready."""
+
+    #: The runtime's clock at the begin of this turn.
+    tick_began: float
+
+    def set_events(self, fd: int, events: int, /) -> None:
+        """Watch a descriptor for other events."""
+
+    def read_again(self, wire: SocketWire, /) -> None:
+        """Go on with a wire in the next turn: its last read holds more complete frames."""
+
+    def shortage(self, error: MemoryError, /) -> None:
+        """There was no memory."""
+
+    def forget(self, fd: int, /) -> None:
+        """A wire has closed its socket."""
+
+    def release(self, fd: int, /) -> None:
+        """A wire is about to close its socket, which stays open in another process."""
+
+
 class SocketWire(Wire):
     """One connected socket."""
 
     __slots__ = ("_behind", "_eof", "_events", "_leaving", "_poller", "fd", "socket")
 
-    def __init__(self, socket: _socket.socket, runtime: Runtime, options: Backpressure, poller: Poller) -> None:
+    def __init__(self, socket: _socket.socket, runtime: Runtime, options: Backpressure, poller: Watcher) -> None:
         super().__init__(runtime, options, poller.tick_began)
         self.socket = socket
         self.fd = socket.fileno()
@@ -182,7 +203,9 @@ class SocketWire(Wire):
             self._lost(failure)
         elif not data:
             self._finished()
-        elif not self._leaving:
+        elif not self._leaving and has_broken(self.fd):
+            # Else it was ready when the turn began, and was paused since: by what a write of its own, or another
+            # socket, has led to.
             self._lost(ConnectionResetError("the connection broke while it was not read from"))
 
     def _finished(self) -> None:

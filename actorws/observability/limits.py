@@ -13,6 +13,8 @@ from actorws.events import (
     ActorCut,
     ActorEnded,
     CallbackTimedOut,
+    ConnectFailed,
+    ConnectionLost,
     DrainTimedOut,
     Event,
     HandshakeRefused,
@@ -54,13 +56,17 @@ LIMITS: Mapping[str, tuple[type[Event], ...]] = {
     "session_buffer_bytes": (OutputFull,),
     # Of a server
     "max_accepts_per_second": (AcceptsPaused,),
-    "handshake_timeout": (HandshakeRefused, HandshakeTimedOut),
+    "handshake_timeout": (HandshakeRefused, HandshakeTimedOut, ConnectFailed),  # a server's own, and an outbound one's
     "max_head_size": (HandshakeRefused,),
     "max_headers": (HandshakeRefused,),
     "max_body_size": (HandshakeRefused,),
     "keep_alive_timeout": (KeepAliveTimedOut,),
     "handler_timeout": (HandshakeRefused, ResponseCut),
     "drain_timeout": (ActorCut, DrainTimedOut),
+    # Of an outbound connection
+    "connect_timeout": (ConnectFailed,),
+    "max_redirects": (ConnectFailed,),
+    "max_attempts": (ConnectFailed, ConnectionLost),
 }
 
 #: Options that nothing can reach, and why.
@@ -93,6 +99,11 @@ NO_LIMITS: Mapping[str, str] = {
     "poll_messages": "what comes with the next answer instead",
     "stream_heartbeat": "when a sign of life is sent",
     "backlog": "the kernel's, which doesn't tell",
+    "initial": "how long to wait, not how much",
+    "maximum": "how long to wait, not how much",
+    "factor": "how long to wait, not how much",
+    "jitter": "how long to wait, not how much",
+    "health_time": "from when on, not how much",
 }
 
 

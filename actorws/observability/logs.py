@@ -15,6 +15,9 @@ ActorStarted                          debug     each
 ActorEnded                            as the table of ``actorws.reasons`` says, one a second of each
                                       reason above debug; debug where the peer's fault has been told by
                                       ProtocolViolated or RateLimited
+Connected, ConnectionLost             info      one a second; the end of the last one always, at the level error if
+                                                it was given up
+ConnectFailed                         warning   one a second; the last one always, at the level error
 KeepAliveTimedOut, ReadingPaused      debug     one a second
 HandshakeRefused, HandshakeTimedOut   info      one a second
 ProtocolViolated, RateLimited         info      one a second
@@ -69,6 +72,9 @@ RULES: dict[type[Event], LineRules] = {
     events.MessageMalformed: LineRules(logging.WARNING, limited=True),
     events.ActorStarted: LineRules(logging.DEBUG),
     events.ActorEnded: LineRules(logging.INFO),  # and see level_of
+    events.Connected: LineRules(logging.INFO, limited=True),
+    events.ConnectFailed: LineRules(logging.WARNING, limited=True),  # and see level_of
+    events.ConnectionLost: LineRules(logging.INFO, limited=True),  # the same
     events.KeepAliveTimedOut: LineRules(logging.DEBUG, limited=True),
     events.SessionDetached: LineRules(logging.DEBUG),
     events.SessionResumed: LineRules(logging.DEBUG),
@@ -144,6 +150,8 @@ def limited_as(event: Event) -> type | None:
     """What the line about ``event`` shares its second with; ``None``: it is always written."""
     if isinstance(event, events.ActorEnded):
         return type(event.reason) if level_of(event) > logging.DEBUG else None
+    if isinstance(event, events.ConnectFailed | events.ConnectionLost) and event.retry_in is None:
+        return None  # once for each that somebody here has wanted
     return type(event) if RULES.get(type(event), OTHER).limited else None
 
 
@@ -156,6 +164,10 @@ def level_of(event: Event) -> int:
         if reason == reasons.Overflow("rate"):
             return logging.DEBUG
         return reasons.RULES[type(reason)].log_level
+    if isinstance(event, events.ConnectFailed) and event.retry_in is None:
+        return logging.ERROR
+    if isinstance(event, events.ConnectionLost) and event.limit:
+        return logging.ERROR
     return RULES.get(type(event), OTHER).level
 
 
@@ -205,16 +217,21 @@ def text_of(event: Event) -> str:
             return f"no handover to node {_one_line(node)}: {_one_line(why)}"
         case events.ActorStarted(conn=conn):
             return f"{conn.id} opened {_one_line(conn.path)}"
-        case events.ActorEnded(conn=conn, reason=reasons.Error(exception=exception)):
-            return f"{conn.id} ended: Error({_name(exception)})"
         case events.ActorEnded(conn=conn, reason=reason):
-            return f"{conn.id} ended: {_one_line(repr(reason))}"
+            return f"{conn.id} ended: {_reason(reason)}"
+        case events.Connected(conn=conn, url=url):
+            return f"{conn.id} has connected to {_one_line(url)}"
+        case events.ConnectFailed(error=error, failures=failures, retry_in=retry_in):
+            return f"{_one_line(str(error))}; {_what_next(retry_in, failures)}"
+        case events.ConnectionLost(conn=conn, url=url, reason=reason, retry_in=retry_in, limit=limit):
+            what_next = _what_next(retry_in) if limit or retry_in is not None else "it is over"
+            return f"{conn.id} has lost its connection to {_one_line(url)}: {_reason(reason)}; {what_next}"
         case events.SessionDetached(conn=conn, reason=reason):
             return f"{conn.id} has lost its wire and waits for its client: {_one_line(repr(reason))}"
         case events.SessionResumed(conn=conn, transport=transport):
             return f"{conn.id} goes on over {transport}"
         case events.SessionLost(address=address, reason=reason):
-            return f"{address or 'a client'} came back to a session that is lost: {reason}"
+            return f"the session of {address or 'a client'} is lost: {reason}"
         case events.ActorCrashed(conn=conn, callback=callback, exception=exception):
             return f"{conn.id} at {_one_line(conn.path)}: {callback} raised {_name(exception)}"
         case events.TerminateFailed(conn=conn, exception=exception):
@@ -248,6 +265,16 @@ def unwrap(exception: BaseException) -> BaseException:
     while isinstance(exception, BaseExceptionGroup) and len(exception.exceptions) == 1:
         exception = exception.exceptions[0]
     return exception
+
+
+def _what_next(retry_in: float | None, failures: int = 0) -> str:
+    if retry_in is not None:
+        return f"the next try is in {retry_in:.3g} s"
+    return "given up" + (f" after {failures} failures" if failures > 1 else "")
+
+
+def _reason(reason: reasons.Reason) -> str:
+    return f"Error({_name(reason.exception)})" if isinstance(reason, reasons.Error) else _one_line(repr(reason))
 
 
 def _name(exception: BaseException) -> str:

@@ -10,6 +10,10 @@ actorws_limit_reached_total{limit}                 each event that names an opti
 actorws_connections_open                           actors now (a gauge)
 actorws_connections_started_total                  actors that began
 actorws_connections_ended_total{reason}            and those that ended, by the reason's name
+actorws_outbound_connections_open                  connections that we opened, now (a gauge)
+actorws_outbound_connections_made_total            connections that we have opened
+actorws_outbound_connections_lost_total{reason}    and those of them that ended, by the reason's name
+actorws_connects_failed_total{error}               tries to open one that failed, by the error's name
 actorws_sessions_detached_total                    sessions that lost their wire and waited for their client
 actorws_sessions_resumed_total                     sessions that their client came back to
 actorws_sessions_lost_total{reason}                clients that came back in vain
@@ -33,6 +37,7 @@ from typing import Any, TypeAlias, get_args
 
 from actorws import events
 from actorws.events import Event
+from actorws.exceptions import ConnectError
 from actorws.observability.limits import LIMITS, limit_of
 from actorws.reasons import Reason
 
@@ -45,8 +50,12 @@ __all__ = ["Metrics"]
 
 _Count: TypeAlias = Callable[[Any], None]
 
+REASONS = [reason.__name__.lower() for reason in get_args(Reason)]
 POLICIES = ("drop_new", "drop_old", "close")
 LOST = ("unknown", "expired", "overflow", "elsewhere")
+#: By name; the kinds that are declared in ``exceptions``.
+_KINDS: list[type[ConnectError]] = [ConnectError, *ConnectError.__subclasses__()]
+CONNECT_ERRORS = [kind.__name__.lower() for kind in _KINDS]
 CALLBACKS = ("init", "handle_client_message", "handle_server_message", "handle_drain", "terminate")
 
 
@@ -84,8 +93,7 @@ class Metrics:
     def _connections(self) -> dict[type[Event], _Count]:
         opened = Gauge("actorws_connections_open", "Connections with an actor.", registry=self.registry)
         started = self._counter("connections_started", "Connections that got an actor.")
-        reasons = [reason.__name__.lower() for reason in get_args(Reason)]
-        ended = self._counter("connections_ended", "Connections whose actor has ended.", "reason", reasons)
+        ended = self._counter("connections_ended", "Connections whose actor has ended.", "reason", REASONS)
 
         def start(event: events.ActorStarted) -> None:
             opened.inc()
@@ -95,7 +103,27 @@ class Metrics:
             opened.dec()
             ended.labels(type(event.reason).__name__.lower()).inc()
 
-        return {events.ActorStarted: start, events.ActorEnded: end, **self._sessions()}
+        return {events.ActorStarted: start, events.ActorEnded: end, **self._outbound(), **self._sessions()}
+
+    def _outbound(self) -> dict[type[Event], _Count]:
+        opened = Gauge("actorws_outbound_connections_open", "Connections that we opened.", registry=self.registry)
+        made = self._counter("outbound_connections_made", "Connections that we have opened.")
+        lost = self._counter("outbound_connections_lost", "Connections of ours that have ended.", "reason", REASONS)
+        failed = self._counter("connects_failed", "Tries to open a connection that failed.", "error", CONNECT_ERRORS)
+
+        def begin(event: events.Connected) -> None:
+            opened.inc()
+            made.inc()
+
+        def end(event: events.ConnectionLost) -> None:
+            opened.dec()
+            lost.labels(type(event.reason).__name__.lower()).inc()
+
+        return {
+            events.Connected: begin,
+            events.ConnectionLost: end,
+            events.ConnectFailed: lambda event: failed.labels(type(event.error).__name__.lower()).inc(),
+        }
 
     def _sessions(self) -> dict[type[Event], _Count]:
         detached = self._counter("sessions_detached", "Sessions that lost their wire and waited for their client.")

@@ -171,6 +171,10 @@ class Assembly:
         self.attention = True
         self._end()
 
+    def stop(self) -> None:
+        """Take nothing more, as after a Close."""
+        self._end()
+
     def _end(self) -> None:
         self._over = True
         self._gather = self._message = None

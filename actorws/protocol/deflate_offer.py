@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 __all__ = ["agree", "offer"]
 
+#: zlib takes it for inflating alone; by an offer without a number any is allowed (RFC 7692 section 7.1.2.2).
+_CANT_COMPRESS = ("client_max_window_bits", "8")
+
 
 def offer(options: Compression) -> str | None:
     """The value of ``Sec-WebSocket-Extensions`` in the request, if anything is offered."""
@@ -38,6 +41,8 @@ def agree(value: str | None, options: Compression) -> Agreed | None:
         raise ValueError("its Sec-WebSocket-Extensions is not a list of extensions") from None
     if not options.compression or [name for name, _ in answers] != [NAME]:
         raise ValueError(f"it uses extensions that were not offered: {value!r:.200}")
+    if _CANT_COMPRESS in answers[0][1]:
+        raise ValueError("it asks for a window of 8 bits (client_max_window_bits), which zlib can't compress with")
     try:
         extension = _factory(options).process_response_params(answers[0][1], [])
     except NegotiationError as error:

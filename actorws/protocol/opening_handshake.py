@@ -17,7 +17,7 @@ from actorws.protocol.headers import header_lines, is_token
 if TYPE_CHECKING:
     from actorws.protocol.url import Target
 
-__all__ = ["check_headers", "check_response", "new_key", "request"]
+__all__ = ["SECRET", "check_headers", "check_response", "new_key", "request"]
 
 #: What makes a request a handshake is not for others to set.
 _OURS = frozenset(
@@ -32,6 +32,8 @@ _OURS = frozenset(
         "upgrade",
     }
 )
+#: What is shown to nobody but the server that it is for.
+SECRET = frozenset({"authorization", "cookie", "proxy-authorization"})
 
 
 def new_key() -> str:
@@ -41,12 +43,32 @@ def new_key() -> str:
 
 def check_headers(headers: Mapping[str, str | Sequence[str]], subprotocols: Sequence[str]) -> None:
     """Raises ``ValueError`` for headers that can't be sent or are the handshake's, and for bad subprotocols."""
-    header_lines(headers, _OURS)
+    if not isinstance(headers, Mapping):
+        raise ValueError(f"headers must be a mapping, or a function that returns one, not {type(headers).__name__}")
+    for name, values in headers.items():
+        _check_header(name, values)
     for subprotocol in subprotocols:
         if not is_token(subprotocol):
             raise ValueError(f"the subprotocol {subprotocol!r} is not a token (RFC 9110 section 5.6.2)")
     if len(set(subprotocols)) < len(subprotocols):
         raise ValueError(f"each subprotocol may be offered once (RFC 6455 section 4.1), not {list(subprotocols)!r}")
+
+
+def _check_header(name: str, values: str | Sequence[str]) -> None:
+    lines = [values] if isinstance(values, str) else values
+    if not isinstance(name, str):
+        raise ValueError(f"the header name {name!r} must be a str")
+    if not isinstance(lines, list | tuple) or not all(isinstance(line, str) for line in lines):
+        kind = type(values).__name__
+        raise ValueError(f"the header {name!r} must have a value that is a str or a list of them, not {kind}")
+    if name.lower() == "host" and len(lines) != 1:
+        raise ValueError(f"there is one Host in a request (RFC 9112 section 3.2), not {len(lines)}")
+    try:
+        header_lines({name: values}, _OURS)
+    except ValueError:
+        if name.lower() not in SECRET:
+            raise
+        raise ValueError(f"the header {name!r} has a value that can't be sent (a line break?)") from None
 
 
 def request(
@@ -80,8 +102,15 @@ def check_response(headers: Mapping[str, str], key: str, subprotocols: Sequence[
 
     Raises ``ValueError``, in words, for what is no valid answer.
     """
-    if headers.get("upgrade", "").lower() != "websocket" or "upgrade" not in _tokens(headers.get("connection", "")):
-        raise ValueError("it switches to another protocol than WebSocket")
+    upgrade, connection = headers.get("upgrade"), headers.get("connection")
+    if upgrade is None:
+        raise ValueError("its answer 101 has no Upgrade, which should be websocket")
+    if upgrade.lower() != "websocket":
+        raise ValueError(f"it switches to another protocol than WebSocket: {upgrade!r:.100}")
+    if connection is None:
+        raise ValueError("its answer 101 has no Connection, which should be Upgrade")
+    if "upgrade" not in _tokens(connection):
+        raise ValueError(f"its answer 101 has the Connection {connection!r:.100}, which should be Upgrade")
     if headers.get("sec-websocket-accept") != accept_key(key):
         raise ValueError("its Sec-WebSocket-Accept is not the one for our key")
     chosen = headers.get("sec-websocket-protocol")

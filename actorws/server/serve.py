@@ -20,7 +20,7 @@ from actorws.behaviour import Websocket
 from actorws.cluster.engine import Engine
 from actorws.config import ServerConfig
 from actorws.events import BackgroundCrashed, ListenerStarted
-from actorws.exceptions import ConfigError
+from actorws.exceptions import ConfigError, UsageError
 from actorws.frames import Close, CloseCode
 from actorws.io.drivers import open_drivers
 from actorws.observability.logs import log_events
@@ -245,7 +245,9 @@ async def run_background(background: Background, runtime: Runtime) -> None:
     try:
         await background(runtime)
     except Exception as error:
-        runtime.emit(BackgroundCrashed(name, error))
+        if not (runtime.supervisor.draining and isinstance(error, UsageError)):
+            # (That nothing more is connected to, now that the server goes away, is no crash.)
+            runtime.emit(BackgroundCrashed(name, error))
     except BaseExceptionGroup as error:
         # Cancelled, and failed while it cleaned up.
         cancelled, failed = error.split(trio.Cancelled)

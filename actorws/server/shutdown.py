@@ -9,7 +9,6 @@ import trio
 
 from actorws.events import ActorCut, DrainTimedOut, ServerDraining
 from actorws.frames import Close
-from actorws.reasons import Shutdown
 from actorws.runtime import Runtime
 from actorws.server.site import Site
 
@@ -34,7 +33,5 @@ async def drain(site: Site, timeout: float, frame: Close | None = None) -> None:
 
 def say_goodbye(runtime: Runtime, frame: Close | None = None) -> None:
     """Tell who is left, as far as that goes without waiting."""
-    runtime.supervisor.refuse_new()
-    for actor in runtime.supervisor:
-        actor.stop(Shutdown(), frame)
+    runtime.supervisor.end_all(frame)
     runtime.scheduler.settle()

@@ -1,12 +1,13 @@
 """Control messages: what both sides of a session say beside messages (PROTOCOL.md, section 2).
 
 Rules owned here: how they are told from messages, on a WebSocket by U+0000; everything a client says is checked here
-and nowhere else. Must not know who says it.
+and nowhere else, and so is the form of what a server says. Must not know who says it.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from math import isfinite
 from typing import Any, Final, TypeAlias
 
@@ -19,14 +20,17 @@ __all__ = [
     "Bad",
     "CloseWish",
     "Control",
+    "Greeting",
     "Hello",
     "Ping",
     "ack",
     "close",
     "escaped",
     "greeting",
+    "hello",
     "on_websocket",
     "parse",
+    "parse_answer",
     "parse_text",
     "pong",
 ]
@@ -76,13 +80,27 @@ class CloseWish:
 
 
 @frozen
+class Greeting:
+    """What a server says first on every wire."""
+
+    session: str
+    resumed: bool
+    received: int
+    """Messages of the client that the session has got."""
+    subprotocol: str | None = None
+    """The application's, if one was chosen."""
+    lost: str | None = None
+    """Why the session that was asked for can't be gone on with: this is another."""
+
+
+@frozen
 class Bad:
     """What is no control message."""
 
     why: str
 
 
-Control: TypeAlias = Hello | Ack | Ping | CloseWish | Bad
+Control: TypeAlias = Hello | Ack | Ping | CloseWish | Greeting | Bad
 
 
 def escaped(message: str) -> str:
@@ -90,14 +108,14 @@ def escaped(message: str) -> str:
     return ESCAPE + message if message[:1] == ESCAPE else message
 
 
-def parse_text(text: str) -> str | Control:
-    """What a text that begins with U+0000 is: a message, or a control message."""
+def parse_text(text: str, meaning_of: Callable[[Any], Control] | None = None) -> str | Control:
+    """What a text that begins with U+0000 is: a message, or a control message (``meaning_of``: default ``parse``)."""
     if text[1:2] == ESCAPE:
         return text[1:]
     if len(text) > MAX_LENGTH:
         return Bad("a control message is too long")
     try:
-        return parse(json.loads(text[1:]))
+        return (meaning_of or parse)(json.loads(text[1:]))
     except (ValueError, RecursionError):
         return Bad("a control message is not JSON")
 
@@ -120,6 +138,20 @@ def parse(value: Any) -> Control:
     return Bad("a control message that is not known")
 
 
+def parse_answer(value: Any) -> Control:
+    """What a JSON value is as a control message of a server. (One that was never asked has no ``pong`` to send.)"""
+    match value:
+        case {"session": str(session), "resumed": bool(resumed), "received": int(received), **rest}:
+            more: dict[Any, Any] = rest
+            subprotocol, lost = more.pop("subprotocol", None), more.pop("lost", None)
+            is_sound = not more and isinstance(subprotocol, str | None) and isinstance(lost, str | None)
+            if is_sound and _is_count(received):
+                return Greeting(session, resumed, received, subprotocol, lost)
+        case {"ack": int(received), **rest} if not rest and _is_count(received):
+            return Ack(received)
+    return Bad("a control message that is not known")
+
+
 def _is_count(value: int) -> bool:
     return not isinstance(value, bool) and 0 <= value <= MAX_COUNT
 
@@ -129,6 +161,11 @@ def _can_be_said(value: bool | int | float | str | None) -> bool:
     if isinstance(value, float):
         return isfinite(value)
     return not isinstance(value, str) or not any("\ud800" <= character <= "\udfff" for character in value)
+
+
+def hello(session: str | None, received: int) -> str:
+    """What a client says first on every wire, as JSON: which session it goes on with; ``None``: a new one."""
+    return _json({"new": True} if session is None else {"resume": session, "received": received})
 
 
 def greeting(

@@ -57,6 +57,10 @@ class Outbound(Inbound):
     def buffered(self) -> int:
         return self.outbox.waiting_bytes + (0 if self.carrier is None else self.carrier.buffered)
 
+    @property
+    def owes_relief(self) -> bool:
+        return self._stressed
+
     def send(self, frame: Frame) -> SendStatus:
         if isinstance(frame, (Ping, Pong)):  # a union would be made anew for each message
             return self._send_control(frame)

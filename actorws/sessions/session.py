@@ -19,7 +19,7 @@ CLOSED        the actor has ended; what is left for the client    never: it is f
 from __future__ import annotations
 
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from actorws.actor.actor import Actor
 from actorws.conn import ReadyState
@@ -38,9 +38,9 @@ if TYPE_CHECKING:
     from actorws.actor.kind import Kind
     from actorws.conn import Conn
     from actorws.sessions.carrier import Carrier
-    from actorws.sessions.store import Store
+    from actorws.sessions.policies import CleanupPolicy
 
-__all__ = ["Session", "SessionState"]
+__all__ = ["Keeper", "Session", "SessionState"]
 
 OPEN, CLOSING, CLOSED = ReadyState.OPEN, ReadyState.CLOSING, ReadyState.CLOSED
 
@@ -52,6 +52,17 @@ class SessionState(Enum):
     OPEN = "open"
     SOFT_CLOSED = "soft closed"
     CLOSED = "closed"
+
+
+class Keeper(Protocol):
+    """What a session tells of itself, and asks what isn't its own to know: on a server the store of all of them."""
+
+    def current_time(self) -> float: ...
+    def policy_of(self, kind: Kind) -> CleanupPolicy: ...
+    def attached(self, session: Session) -> None: ...
+    def detached(self, session: Session) -> None: ...
+    def ended(self, session: Session) -> None: ...
+    def forget(self, session: Session) -> None: ...
 
 
 class Session(Outbound):
@@ -67,7 +78,7 @@ class Session(Outbound):
         "identity",
     )
 
-    def __init__(self, store: Store, kind: Kind, conn: Conn, session_id: SessionId, identity: Hashable | None) -> None:
+    def __init__(self, store: Keeper, kind: Kind, conn: Conn, session_id: SessionId, identity: Hashable | None) -> None:
         super().__init__()
         options = kind.config.sessions
         self._store = store
@@ -84,7 +95,10 @@ class Session(Outbound):
         #: With which words the actor has ended, for a client that wasn't there or may not have heard them.
         self.farewell: Close | None = None
         self._since = store.current_time()
-        self.actor: Actor = Actor(kind, conn, self)
+        self.actor: Actor = self._make_actor()
+
+    def _make_actor(self) -> Actor:
+        return Actor(self.kind, self.conn, self)
 
     @property
     def name(self) -> str:  # type: ignore[override]
@@ -132,10 +146,7 @@ class Session(Outbound):
         self._since = self._store.current_time()
         self._store.attached(self)
         self._owed = self._owed_bytes = 0
-        subprotocol = None if resumed else self.conn.subprotocol
-        carrier.greet(
-            control.greeting(str(self.id), self.received, resumed=resumed, subprotocol=subprotocol, lost=lost)
-        )
+        self._greet(carrier, resumed, lost)
         away, self._away = self._away, False
         if resumed and self.ready_state is OPEN and not (away and carrier.returns):
             self.conn.runtime.emit(SessionResumed(self.conn, carrier.name))
@@ -146,6 +157,12 @@ class Session(Outbound):
         else:
             self._pump()
         return True
+
+    def _greet(self, carrier: Carrier, resumed: bool, lost: str | None) -> None:
+        subprotocol = None if resumed else self.conn.subprotocol
+        carrier.greet(
+            control.greeting(str(self.id), self.received, resumed=resumed, subprotocol=subprotocol, lost=lost)
+        )
 
     def ready(self, carrier: Carrier) -> None:
         """``carrier`` takes messages again."""

@@ -70,6 +70,10 @@ class Adapter(Patient):
         #: Whether nothing more goes either way.
         self.is_cut = False
 
+    @property
+    def owes_relief(self) -> bool:
+        return self.output.relief_owed
+
     # From the tasks: what the client does
 
     def take(self, received: object) -> None:

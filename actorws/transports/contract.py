@@ -110,6 +110,11 @@ class ActorTransport(Receiver):
         """Bytes that wait to be taken by the kernel."""
         raise NotImplementedError
 
+    @property
+    def owes_relief(self) -> bool:
+        """Whether output had to wait or found no room, so that ``drained`` of the actor will be called."""
+        raise NotImplementedError
+
     def send(self, frame: Frame) -> SendStatus:
         """Send one frame that is not a ``Close``. Raises ``TypeError`` for what is no frame."""
         raise NotImplementedError

@@ -54,13 +54,15 @@ class WebsocketTransport(Watched):
     """One WebSocket of the server's side."""
 
     name: ClassVar[str] = "websocket"
+    #: What parses what comes.
+    decodes_by: ClassVar[type[Decoder]] = Decoder
 
     __slots__ = ("decoder", "gathering")
 
     def __init__(self, wire: Wire, kind: Kind, conn: Conn, recipient: Recipient | None = None) -> None:
         """``recipient``: who is told of the client, if it isn't an actor of its own."""
         self.wire = wire
-        self.decoder = (Decoder if kind.rates is None else CountingDecoder)(kind.decoder_rules)
+        self.decoder = (self.decodes_by if kind.rates is None else CountingDecoder)(kind.decoder_rules)
         self.ready_state = OPEN
         self.gathering = False
         self.actor: Recipient = Actor(kind, conn, self) if recipient is None else recipient
@@ -170,6 +172,10 @@ class WebsocketTransport(Watched):
     @property
     def buffered(self) -> int:
         return self.wire.buffered if self.wire is not None else 0
+
+    @property
+    def owes_relief(self) -> bool:
+        return self.wire is not None and self.wire.stressed
 
     def send_frames(self, frames: Any) -> None:
         # The hot path: one short frame on an open wire, no call but the encoding.

@@ -18,7 +18,8 @@ class FakeActor:
 
     worker = None
 
-    def __init__(self, supervisor, nursery, conn, seconds=0.0):
+    def __init__(self, supervisor, nursery, conn, seconds=0.0, *, is_client=False):
+        self.kind = SimpleNamespace(is_client=is_client)
         self.supervisor, self.nursery, self.conn, self.seconds = supervisor, nursery, conn, seconds
         self.reason = None
         self.told_at = self.cut_at = None
@@ -57,8 +58,41 @@ async def test_slots_are_counted_in_all_and_per_address():
     actors[0].abort()
     supervisor.admit(conn(), limits)
     statistics = supervisor.statistics()
-    assert (statistics.running, statistics.started, statistics.refused) == (2, 3, 2)
+    assert (statistics.running, statistics.started, statistics.refused, statistics.outbound) == (2, 3, 2, 0)
     assert len(list(supervisor)) == 2
+
+
+async def test_who_is_at_the_end_of_a_connection_that_we_opened_takes_nobodys_place():
+    supervisor = Supervisor(list().append)
+    limits = Limits(max_connections=1, max_connections_per_address=1)
+    outbound = [FakeActor(supervisor, None, conn(), is_client=True) for _ in range(3)]
+    supervisor.admit(conn(), limits)
+    actor = FakeActor(supervisor, None, conn())
+    with pytest.raises(HandshakeError):
+        supervisor.admit(conn(), limits)
+    statistics = supervisor.statistics()
+    assert (statistics.running, statistics.started, statistics.outbound) == (4, 4, 3)
+    outbound[0].abort()
+    with pytest.raises(HandshakeError):
+        supervisor.admit(conn(), limits)
+    actor.abort()
+    supervisor.admit(conn(), limits)
+    assert supervisor.statistics().outbound == len(supervisor) == 2
+
+
+async def test_a_drain_ends_those_too(autojump_clock, nursery):
+    supervisor = Supervisor(list().append)
+    actors = [FakeActor(supervisor, nursery, conn(), 0.1, is_client=is_client) for is_client in (True, False)]
+    await supervisor.drain(10)
+    assert [actor.reason for actor in actors] == [Shutdown()] * 2 and supervisor.statistics().outbound == 0
+
+
+async def test_who_lets_himself_in_is_told_once_that_nobody_is_let_in_any_more(autojump_clock):
+    supervisor, told = Supervisor(list().append), []
+    supervisor.on_draining = lambda: told.append(supervisor.draining)
+    supervisor.refuse_new()
+    await supervisor.drain(1)
+    assert told == [True]
 
 
 def test_a_limit_of_zero_lets_nobody_in():

@@ -1,4 +1,4 @@
-"""Runs groups of cases, each in a process of the suite of its own.
+"""Runs groups of cases against a server of ours, each in a process of the suite of its own.
 
 Rule owned here: nothing hangs. A group has its budget; the server's death ends it at once; and what was not run is told
 with its cause. Must not know what is good enough.
@@ -16,15 +16,11 @@ from attrs import field, frozen
 
 from tests.autobahn.cases import Group
 from tests.autobahn.environment import Environment
+from tests.autobahn.processes import LOOK, end, last_line
 from tests.autobahn.result import Result, read_results
-from tests.autobahn.target import Target, last_line
+from tests.autobahn.target import Target
 
 __all__ = ["Outcome", "Suite"]
-
-#: Between two looks at the processes.
-LOOK = 0.05
-#: A process that doesn't heed SIGTERM is killed after this time.
-TERM_SECONDS = 5
 
 
 @frozen
@@ -65,7 +61,7 @@ class Suite:
         try:
             trouble = self._watch(player, group.budget)
         finally:
-            _end(player)
+            end(player)
         if trouble is None and player.returncode:
             trouble = f"the suite ended with status {player.returncode}: {last_line(log)}"
         return Outcome(group, tuple(read_results(results)), trouble, time.monotonic() - started)
@@ -90,13 +86,3 @@ class Suite:
                 return f"stopped after its {budget:.0f} s"
             time.sleep(LOOK)
         return None
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    if process.poll() is None:
-        process.terminate()
-        try:
-            process.wait(TERM_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()

@@ -6,12 +6,12 @@ Rule owned here: nothing that isn't OK is left out, accepted or not.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 
 from attrs import frozen
 
 from tests.autobahn.cases import SECTIONS, number, section
-from tests.autobahn.judge import Offence, judge
+from tests.autobahn.judge import RACES, Offence, judge
 from tests.autobahn.result import FAILED, INFORMATIONAL, NON_STRICT, OK, UNIMPLEMENTED, Result
 from tests.autobahn.suite import Outcome
 
@@ -29,6 +29,8 @@ class Report:
     outcomes: Sequence[Outcome]
     server_trouble: str | None = None
     """How the server failed, if it did."""
+    races: Set[str] = RACES
+    """Cases that may be NON-STRICT."""
 
     @property
     def cases(self) -> list[str]:
@@ -41,7 +43,7 @@ class Report:
 
     @property
     def offences(self) -> list[Offence]:
-        return judge(self.cases, self.results)
+        return judge(self.cases, self.results, self.races)
 
     @property
     def troubles(self) -> list[str]:

@@ -13,9 +13,10 @@ from pathlib import Path
 from threading import Timer
 from types import TracebackType
 
+from tests.autobahn.processes import last_line
 from tests.support.wire import handshake
 
-__all__ = ["Target", "TargetFailed", "last_line"]
+__all__ = ["Target", "TargetFailed"]
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
 #: Upper bounds for a machine that is busy with something else; a start takes 0.4 s, an end and an answer 0.1 s.
@@ -103,9 +104,3 @@ class Target:
             # What ended the block comes first: an interrupt reached the server too.
             if kind is None:
                 raise
-
-
-def last_line(log: Path) -> str:
-    """The end of a log, for a message of one line."""
-    lines = log.read_text(errors="replace").split("\n")
-    return next((line.strip() for line in reversed(lines) if line.strip()), "")

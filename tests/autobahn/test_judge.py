@@ -20,6 +20,11 @@ def test_non_strict_is_accepted_where_a_race_decides(case):
     assert judge([case], [Result(case, "NON-STRICT")]) == []
 
 
+def test_non_strict_is_refused_where_no_race_is_allowed():
+    (offence,) = judge(["3.2"], [Result("3.2", "NON-STRICT")], races=frozenset())
+    assert offence.case == "3.2"
+
+
 @pytest.mark.parametrize("case", sorted(INFORMATIONAL_CASES))
 def test_informational_is_accepted_where_the_suite_says_nothing_else(case):
     assert judge([case], [Result(case, "INFORMATIONAL", "INFORMATIONAL")]) == []
@@ -34,6 +39,9 @@ def test_informational_is_accepted_where_the_suite_says_nothing_else(case):
         Result("3.1", "NON-STRICT"),
         Result("1.1.1", "INFORMATIONAL", "INFORMATIONAL"),
         Result("1.1.1", "a word that the suite has never said"),
+        Result("1.1.1", "LATE"),
+        Result("3.2", "LATE"),
+        Result("7.1.6", "LATE", "INFORMATIONAL"),
         Result("1.1.1", close="FAILED"),
         Result("1.1.1", close="UNCLEAN"),
         Result("1.1.1", close="WRONG CODE"),

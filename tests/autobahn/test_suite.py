@@ -64,7 +64,7 @@ def test_a_group_over_its_budget_is_stopped_and_keeps_its_results(target, tmp_pa
 
 
 def test_a_suite_that_does_not_heed_sigterm_is_killed(target, tmp_path, monkeypatch):
-    monkeypatch.setattr("tests.autobahn.suite.TERM_SECONDS", 0.1)
+    monkeypatch.setattr("tests.autobahn.processes.TERM_SECONDS", 0.1)
     assert play(target, tmp_path, HANGS_ON, budget=2).trouble == "stopped after its 2 s"
 
 

@@ -43,6 +43,12 @@ def test_a_list_without_offences_passes():
     assert not str(passed).endswith("not passed")
 
 
+def test_non_strict_passes_where_a_race_is_allowed_and_nowhere_else():
+    outcomes = report(Result("3.2", "NON-STRICT")).outcomes
+    assert Report(outcomes, races={"3.2"}).passed
+    assert not Report(outcomes, races=frozenset()).passed
+
+
 def test_an_offence_does_not_pass():
     assert not report(Result("7.1.1", "FAILED")).passed
 

@@ -16,10 +16,9 @@ CHOSEN = os.environ.get("WIRES", "").split() or list(WIRES)
 
 def wires_of(scenario: pytest.Metafunc) -> list[str]:
     """Over which a scenario runs."""
-    if scenario.definition.get_closest_marker("websocket"):
-        return list(WEBSOCKETS)
+    wires = WEBSOCKETS if scenario.definition.get_closest_marker("websocket") else WIRES
     others = {wire for mark in scenario.definition.iter_markers("not_over") for wire in mark.args}
-    return [wire for wire in CHOSEN if wire not in others]
+    return [wire for wire in wires if wire in CHOSEN and wire not in others]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

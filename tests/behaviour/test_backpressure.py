@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import pytest
 import trio
+import trio.testing
 
 from actorws import Coalesce, SendStatus, Websocket
 from actorws.events import OutputFull
+from tests.support.stage import WIRES
 
 MiB = 1024 * 1024
 
 
 OVER_HTTP = ("sse", "stream", "poll")
+ALL_BUT_OUTBOUND = tuple(wire for wire in WIRES if wire != "outbound")
 
 
 class Sending(Websocket):
@@ -197,6 +200,9 @@ async def test_drain_is_told_after_a_dropped_frame(clock, serve):
 
 
 @pytest.mark.not_over(*OVER_HTTP, because="it can still post, and is told by a status that nothing is taken just now")
+@pytest.mark.not_over(
+    "outbound", because="two that each wait for the other to read would wait for ever: a client reads"
+)
 async def test_above_the_high_water_mark_the_client_is_not_read(clock, serve):
     """It can't ask for more than it takes; when it has taken everything, it is read again."""
     handled = []
@@ -219,6 +225,26 @@ async def test_above_the_high_water_mark_the_client_is_not_read(clock, serve):
         client.resume_reading()
         assert [len(await client.receive()) for _ in range(8)] == [serve.much // 4] * 8
         assert handled == ["1", "2"]
+
+
+@pytest.mark.not_over(*ALL_BUT_OUTBOUND, because="a client that doesn't take its answers is not read: see above")
+async def test_a_server_that_does_not_read_is_read_all_the_same(clock, serve):
+    handled = []
+
+    class Asking(Websocket):
+        def handle_client_message(self, state, conn, frame):
+            handled.append(frame)
+            return state, [b"x" * serve.much]
+
+    async with serve(Asking, backpressure_limit=100 * serve.much) as server:
+        client = await server.connect()
+        client.pause_reading()
+        for number in range(3):
+            await client.send(f"{number}")
+            while len(handled) <= number:
+                await trio.lowlevel.checkpoint()
+        client.resume_reading()
+        assert [len(await client.receive()) for _ in range(3)] == [serve.much] * 3
 
 
 async def test_a_slow_reader_does_not_delay_the_others(clock, serve):
@@ -282,3 +308,42 @@ async def test_a_close_among_output_that_waits_comes_last(clock, serve):
         frames = await read_until(client, "last words")
         assert len(frames) == count + 1
         assert (await client.wait_closed()).code == 4000
+
+
+async def test_who_feeds_a_connection_from_elsewhere_can_wait_for_it(clock, serve):
+    async with serve(Sending) as server:
+        client = await server.connect()
+        assert await client.conn.wait_drained()
+        client.pause_reading()
+        fill(client.conn)
+        client.conn.send("last")
+        told = []
+
+        async def wait():
+            told.append(await client.conn.wait_drained())
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(wait)
+            nursery.start_soon(wait)
+            await trio.testing.wait_all_tasks_blocked()
+            assert told == []
+            client.resume_reading()
+            await read_until(client, "last")
+        assert told == [True, True]
+        assert client.conn.runtime.drains == {}
+
+
+async def test_who_waits_for_a_connection_is_told_of_its_end(clock, serve):
+    async with serve(Sending) as server:
+        client = await server.connect()
+        conn = client.conn
+        client.pause_reading()
+        fill(conn)
+        with trio.move_on_after(0):
+            await conn.wait_drained()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(conn.wait_drained)
+            await trio.testing.wait_all_tasks_blocked()
+            conn.abort()
+        assert not await conn.wait_drained()
+        assert conn.runtime.drains == {}

@@ -6,7 +6,8 @@ import pytest
 import trio
 
 from actorws import Close, CloseCode, Ping, ReadyState, Remote, Stop, Timeout, Websocket
-from tests.support.behaviour_clients import together
+from actorws.protocol.encoder import encode
+from tests.support.behaviour_clients import as_not_sent_by, together
 from tests.support.chatty import Chatty, calls, connected, ended
 
 
@@ -135,6 +136,32 @@ async def test_both_close_at_once(clock, serve):
         await client.send(Close(4001))
         assert await client.receive() == Close(4000)
         assert await ended(server) == Stop()
+
+
+@pytest.mark.websocket
+@pytest.mark.parametrize("wire", ["outbound"])
+@pytest.mark.parametrize("how", ["close", "crash", "violation"])
+async def test_tcp_is_for_the_server_to_end(clock, serve, how):
+    """Whoever said Close first; and we don't wait for it longer than ``close_timeout`` (RFC 6455 section 7.1.1)."""
+
+    class Crashing(Chatty):
+        def handle_server_message(self, state, conn, message):
+            raise RuntimeError(message)
+
+    async with serve(Crashing, close_timeout=serve.soon, crashes="ignore") as server:
+        client = await connected(server, automatic=False)
+        if how == "close":
+            await client.send("close")
+        elif how == "crash":
+            client.conn.send_after(0, "crash")
+        else:
+            await client.send_raw(as_not_sent_by(client, encode("x")))
+        close = await client.receive()
+        await client.send(close)
+        await ended(server)
+        with pytest.raises(trio.TooSlowError):
+            await client.wait_closed(timeout=0.9 * serve.soon)
+        assert (await client.wait_closed()).code == close.code
 
 
 async def test_the_connection_ends_without_a_close(clock, serve):

@@ -40,6 +40,8 @@ def deciding(decision):
 
 no_handshake = pytest.mark.not_over("memory", because="there is no handshake: nothing is offered, nothing answered")
 ours = pytest.mark.not_over("trio-websocket", "memory", because="who accepts the connection sees to that")
+accepts = pytest.mark.not_over("outbound", because="whoever accepts the connection decides that")
+limits = pytest.mark.not_over("outbound", because="the limits are about the connections that are accepted")
 
 
 async def refused(server, *args, **options):
@@ -48,6 +50,7 @@ async def refused(server, *args, **options):
     return caught.value
 
 
+@accepts
 async def test_none_lets_the_client_in_and_assigns_stay(clock, serve):
     async with serve(deciding(None)) as server:
         client = await server.connect(headers={"X-User": "alice"})
@@ -55,6 +58,7 @@ async def test_none_lets_the_client_in_and_assigns_stay(clock, serve):
         assert client.conn.assigns == "alice"
 
 
+@accepts
 @no_handshake
 async def test_accept_adds_headers_and_picks_the_subprotocol(clock, serve):
     async with serve(deciding(Accept("b", {"X-More": "yes"}))) as server:
@@ -63,6 +67,7 @@ async def test_accept_adds_headers_and_picks_the_subprotocol(clock, serve):
         assert client.conn.subprotocol == "b"
 
 
+@accepts
 @pytest.mark.parametrize(
     "reject, status, body",
     [
@@ -91,12 +96,14 @@ CANT_BE_SENT = [
 ]
 
 
+@accepts
 @pytest.mark.parametrize("decision", WRONG, ids=repr)
 async def test_what_connect_gets_wrong_is_a_500_and_no_leak(clock, serve, decision):
     """The client isn't told what went wrong; the event is."""
     await assert_500(serve, decision)
 
 
+@accepts
 @ours
 @pytest.mark.parametrize("decision", CANT_BE_SENT, ids=repr)
 async def test_what_connect_adds_and_cannot_be_sent_is_a_500_and_no_leak(clock, serve, decision):
@@ -113,6 +120,7 @@ async def assert_500(serve, decision):
         assert len(server.runtime.supervisor) == 0
 
 
+@accepts
 async def test_a_slow_connect_is_a_503(clock, serve, kind):
     class Slow(Echo):
         async def connect(self, conn):
@@ -145,6 +153,7 @@ async def test_a_client_that_goes_during_connect_leaves_nothing_behind(clock, se
         await left.wait()
 
 
+@accepts
 @no_handshake
 async def test_the_servers_order_of_subprotocols_decides(clock, serve):
     async with serve(Echo, subprotocols=("one", "two")) as server:
@@ -153,6 +162,7 @@ async def test_the_servers_order_of_subprotocols_decides(clock, serve):
         assert (await server.connect()).subprotocol is None
 
 
+@accepts
 @no_handshake
 async def test_a_subprotocol_can_be_required(clock, serve):
     async with serve(Echo, subprotocols=("one",), subprotocol_required=True) as server:
@@ -173,6 +183,7 @@ ORIGINS = {
 }
 
 
+@accepts
 @ours
 @pytest.mark.parametrize("which", ORIGINS)
 async def test_pages_of_other_hosts_are_refused_unless_allowed(clock, serve, which):
@@ -194,6 +205,7 @@ BAD_HANDSHAKES = {
 }
 
 
+@accepts
 @pytest.mark.websocket
 @pytest.mark.parametrize("which", BAD_HANDSHAKES)
 async def test_a_bad_handshake_gets_a_status_and_a_reason(clock, serve, which):
@@ -204,6 +216,7 @@ async def test_a_bad_handshake_gets_a_status_and_a_reason(clock, serve, which):
         assert len(refusal.body.splitlines()) == 1
 
 
+@accepts
 @pytest.mark.websocket
 async def test_a_plain_get_is_told_to_upgrade(clock, serve):
     async with serve(Echo) as server:
@@ -211,29 +224,38 @@ async def test_a_plain_get_is_told_to_upgrade(clock, serve):
         assert (answer.status, answer.headers["upgrade"]) == (426, "websocket")
 
 
+@accepts
 async def test_no_route_is_a_404(clock, serve):
     async with serve({"/chat": Echo}) as server:
         assert (await refused(server, "/chatter")).status == 404
         await server.connect("/chat")
 
 
-async def test_what_the_request_says_is_on_conn(clock, serve):
-    async with serve({"/room/{name}/{rest:path}": Echo}) as server:
+async def test_what_was_asked_for_is_on_conn(clock, serve):
+    """And the headers of the other end: of the request, or of the answer to ours."""
+    async with serve(Echo) as server:
         client = await server.connect("/room/caf%C3%A9/a/b?x=1&y=%20&x=2", headers={"X-One": "1"})
         conn = client.conn
         assert conn.path == "/room/café/a/b"
-        assert dict(conn.path_params) == {"name": "café", "rest": "a/b"}
         # Over HTTP, how messages are to come stands there, too.
         assert {name: conn.query[name] for name in conn.query if name != "transport"} == {"x": "2", "y": " "}
         assert conn.headers["x-one"] == "1"
-        assert conn.remote_address[0] == "127.0.0.1"
         assert conn.id.startswith(server.runtime.id)
         assert conn.transport == serve.transport
+
+
+@pytest.mark.not_over("outbound", because="nobody has come, and there are no routes: it is on a stream to a URL")
+async def test_who_has_come_and_what_its_route_has_found_is_on_conn(clock, serve):
+    async with serve({"/room/{name}/{rest:path}": Echo}) as server:
+        client = await server.connect("/room/caf%C3%A9/a/b")
+        assert dict(client.conn.path_params) == {"name": "café", "rest": "a/b"}
+        assert client.conn.remote_address[0] == "127.0.0.1"
 
 
 # The cap on connections
 
 
+@limits
 async def test_above_max_connections_it_is_a_503_and_a_place_that_gets_free_is_taken(clock, serve):
     async with serve(Echo, max_connections=2) as server:
         one, _ = await server.connect(), await server.connect()
@@ -245,6 +267,7 @@ async def test_above_max_connections_it_is_a_503_and_a_place_that_gets_free_is_t
         assert server.runtime.supervisor.statistics().refused == 1
 
 
+@limits
 async def test_the_cap_per_address(clock, serve):
     async with serve(Echo, max_connections_per_address=1) as server:
         await server.connect()
@@ -253,6 +276,7 @@ async def test_the_cap_per_address(clock, serve):
             await server.connect(host="192.0.2.1")
 
 
+@accepts
 async def test_who_connect_turns_away_takes_no_place(clock, serve):
     """It is asked before the cap is looked at."""
 
@@ -320,12 +344,14 @@ async def test_the_place_gets_free_when_the_server_ends_it(clock, serve, how):
             assert len(server.runtime.supervisor) == 0
 
 
+@limits
 @pytest.mark.websocket
 async def test_who_finds_no_place_is_told_when_to_come_again(clock, serve):
     async with serve(Echo, max_connections=0) as server:
         assert (await refused(server)).headers["retry-after"] == "5"
 
 
+@accepts
 async def test_everyone_is_refused_while_the_server_drains(clock, serve, kind):
     go = trio.Event()
 

@@ -82,6 +82,7 @@ async def test_what_comes_during_init_waits_in_order(clock, serve):
 
 
 @pytest.mark.websocket
+@pytest.mark.not_over("outbound", because="there the bytes are the server's, behind its answer: see the next one")
 async def test_bytes_behind_the_handshake_are_the_first_message(clock, serve):
     """A client that doesn't wait for the 101 loses nothing."""
     from actorws.protocol.encoder import encode, mask
@@ -107,3 +108,14 @@ async def test_bytes_behind_the_handshake_are_the_first_message(clock, serve):
             got += await stream.receive_some()
         assert got == expected
         await stream.aclose()
+
+
+@pytest.mark.websocket
+@pytest.mark.parametrize("wire", ["outbound"])
+async def test_frames_behind_the_answer_to_our_handshake_are_the_first_messages(clock, serve):
+    """A server that greets whoever connects; ``init`` comes first all the same."""
+    from actorws.protocol.encoder import encode
+
+    async with serve(Counter) as server:
+        client = await server.connect(behind=encode("one") + encode("two"))
+        assert [await client.receive() for _ in range(4)] == ["ready", b"\1", "0:one", "1:two"]

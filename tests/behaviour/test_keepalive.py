@@ -6,9 +6,10 @@ import pytest
 import trio
 import trio.testing
 
-from actorws import Close, Ping, Pong, Remote, Timeout, Websocket, testing
+from actorws import Close, Ping, Pong, Remote, Timeout, Websocket
 from actorws.events import ActorEnded
-from actorws.protocol.encoder import encode, mask
+from actorws.protocol.encoder import encode
+from tests.support.behaviour_clients import as_sent_by
 from tests.support.stage import WIRES
 
 
@@ -18,7 +19,7 @@ class Quiet(Websocket):
 
 
 #: Times are looked at here, so they are virtual.
-virtual = pytest.mark.parametrize("wire", ["websocket"])
+virtual = pytest.mark.parametrize("wire", ["websocket", "outbound"])
 #: The wires on which a client that is there need not say anything. (In memory nobody asks it.)
 silent = pytest.mark.parametrize("wire", [wire for wire in WIRES if wire not in ("tcp", "memory")])
 
@@ -50,12 +51,18 @@ async def test_a_silent_client_that_is_there_lives_on(clock, serve):
         assert await client.receive() == "still here"
 
 
+#: Frames, and how many bytes of them.
 SIGNS = {
-    "a message": mask(encode("x"), b"abcd"),
-    "a ping": mask(encode(Ping()), b"abcd"),
-    "a pong": mask(encode(Pong(b"unasked")), b"abcd"),
-    "one byte of a frame": mask(encode("x"), b"abcd")[:1],
+    "a message": (encode("x"), None),
+    "a ping": (encode(Ping()), None),
+    "a pong": (encode(Pong(b"unasked")), None),
+    "one byte of a frame": (encode("x"), 1),
 }
+
+
+async def give(client, sign):
+    frame, size = SIGNS[sign]
+    await client.send_raw(as_sent_by(client, frame)[:size])
 
 
 @virtual
@@ -66,7 +73,7 @@ async def test_any_byte_is_a_sign_of_life(clock, serve, sign):
     async with serve(Quiet) as server:
         client = await server.connect(automatic=False)
         await trio.sleep(39)
-        await client.send_raw(SIGNS[sign])
+        await give(client, sign)
         while (await client.receive_control()) != Ping():
             pass
         assert trio.current_time() == near(79)
@@ -80,7 +87,7 @@ async def test_any_byte_answers_a_ping(clock, serve, sign):
         client = await server.connect(automatic=False)
         assert await client.receive_control() == Ping()
         await trio.sleep(15)
-        await client.send_raw(SIGNS[sign])
+        await give(client, sign)
         while (await client.receive_control()) != Ping():
             pass
         assert trio.current_time() == near(95)
@@ -95,7 +102,7 @@ async def test_a_frame_that_trickles_in_keeps_the_connection(clock, serve):
     """A byte every 30 s: the message arrives after ten minutes."""
     async with serve(Quiet) as server:
         client = await server.connect(automatic=False)
-        for byte in mask(encode("x" * 14), b"abcd"):
+        for byte in as_sent_by(client, encode("x" * 14)):
             await trio.sleep(30)
             await client.send_raw(bytes([byte]))
         assert await client.receive() == "x" * 14
@@ -225,9 +232,9 @@ class Hung(Websocket):
 
 @virtual
 @pytest.mark.websocket
-async def test_a_client_that_is_not_read_from_and_has_gone_is_noticed(clock):
+async def test_a_client_that_is_not_read_from_and_has_gone_is_noticed(clock, serve):
     """Its actor hangs and its mailbox is full, so nothing is read; a ping that can't be written tells."""
-    async with testing.open_app(Hung, crashes="ignore") as server:
+    async with serve(Hung, crashes="ignore") as server:
         client = await server.connect()
         for _ in range(1100):
             await client.send("x")

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import itertools
 import os
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from actorws.cli import command, main
+from tests.conftest import PROJECT, ServerProcess
+from tests.support.terminal import Terminal
 
 SITE = """
 from actorws import App, Websocket
@@ -77,3 +81,44 @@ def fails(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
         return line.removeprefix("actorws: ")
 
     return check
+
+
+# For ``connect``
+
+CONNECT = [sys.executable, "-m", "actorws", "connect"]
+
+
+@pytest.fixture(scope="session")
+def puppet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    """A server that does as it is told, see ``tests.support.puppet``. Not to be stopped."""
+    argv = [sys.executable, "-m", "actorws", "serve", "tests.support.puppet:app", "--port", "0", "--log-level", "error"]
+    server = ServerProcess(argv, tmp_path_factory.mktemp("puppet") / "log")
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def piped() -> Callable[..., subprocess.CompletedProcess[bytes]]:
+    """Runs ``actorws connect`` with some bytes for stdin."""
+
+    def run(url: str, *words: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+        environment = {**os.environ, "PYTHONWARNINGS": "error"}
+        return subprocess.run(
+            [*CONNECT, url, *words], input=stdin, capture_output=True, cwd=PROJECT, env=environment, timeout=60
+        )
+
+    return run
+
+
+@pytest.fixture
+def talking(tmp_path: Path) -> Iterator[Callable[..., Terminal]]:
+    """Starts ``actorws connect`` at a terminal, and waits until it is ready."""
+    with ExitStack() as stack:
+
+        def start(url: str, *words: str, wait_for: str = "Ctrl-D closes", **environment: str) -> Terminal:
+            given = {"XDG_STATE_HOME": str(tmp_path / "state"), "PYTHONWARNINGS": "error", **environment}
+            terminal = stack.enter_context(Terminal([*CONNECT, url, *words], given))
+            terminal.wait_for(wait_for)
+            return terminal
+
+        yield start

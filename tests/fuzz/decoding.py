@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from actorws.frames import Ping, Pong
 from actorws.protocol.codec import FRAMES_PER_READ, INFLATED_PER_READ, TAIL_SIZE, Decoder, DecoderRules, Received
 from actorws.protocol.payload import FIRST_ROOM
+from actorws.protocol.unmasked import UnmaskedDecoder
 from actorws.reasons import Remote
 from tests.fuzz.reference import Read, Rules, read, write
 from tests.fuzz.steering import Steering
@@ -78,7 +79,7 @@ def rules_of(steering: Steering) -> Rules:
 
 
 def make_decoder(rules: Rules) -> Decoder:
-    return Decoder(
+    return (Decoder if rules.masked else UnmaskedDecoder)(
         DecoderRules(max_message_size=rules.max_message_size, max_fragments=rules.max_fragments, masked=rules.masked)
     )
 

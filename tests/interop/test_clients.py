@@ -13,10 +13,10 @@ import pytest
 import trio
 import trustme
 import websockets.exceptions
-from trio_websocket import ConnectionClosed, open_websocket_url
+from trio_websocket import ConnectionClosed, ConnectionRejected, open_websocket_url, wrap_client_stream
 from websockets.sync.client import connect, unix_connect
 
-from actorws import Ping
+from actorws import App, Close, Ping, Reject
 from tests.support.serving import Echo, Server, serving
 from tests.support.wire import SECONDS
 
@@ -64,6 +64,56 @@ async def test_trio_websocket(start: Callable[[], Any]) -> None:
         assert client.closed.code == 4000
         with pytest.raises(ConnectionClosed):
             await client.send_message("late")
+
+
+async def test_trio_websocket_sees_how_we_close_choose_and_refuse() -> None:
+    class Closing(Echo):
+        def connect(self, conn: Any) -> Any:
+            return Reject(403, "not today", headers={"X-Why": "mood"}) if "no" in conn.query else None
+
+        def handle_client_message(self, state: Any, conn: Any, frame: Any) -> Any:
+            return state, ["last", Close(4000, "enough")]
+
+    app = App()
+    app.websocket("/", Closing, subprotocols=("v1",))
+    async with serving(app) as server, trio.open_nursery() as nursery:
+        with trio.fail_after(SECONDS):
+            # Its own `open_websocket` leaves the socket to the garbage collector where it isn't the client who ends it.
+            async with await trio.open_tcp_stream("127.0.0.1", server.port) as stream:
+                client = await wrap_client_stream(nursery, stream, "127.0.0.1", "/", subprotocols=["v2", "v1"])
+                assert client.subprotocol == "v1"
+                await client.send_message("first")
+                assert await client.get_message() == "last"
+                with pytest.raises(ConnectionClosed):
+                    await client.get_message()
+                assert (client.closed.code, client.closed.reason) == (4000, "enough")
+            async with await trio.open_tcp_stream("127.0.0.1", server.port) as stream:
+                try:
+                    async with trio.open_nursery() as readers:
+                        await wrap_client_stream(readers, stream, "127.0.0.1", "/?no=")
+                        pytest.fail("connected")
+                except* ConnectionRejected as refusals:
+                    [answer] = refusals.exceptions
+        assert (answer.status_code, (b"x-why", b"mood") in answer.headers, answer.body) == (403, True, b"not today")
+
+
+@pytest.mark.parametrize("takeover", [False, True])
+async def test_websockets_with_compression(takeover: bool) -> None:
+    def use(url: str) -> None:
+        with connect(url, proxy=None, compression="deflate", open_timeout=SECONDS) as client:
+            assert len(client.protocol.extensions) == 1
+            for message in ("hello", "", b"\x00\xff", LARGE, LARGE.encode(), "hello" * 100):
+                for _ in range(3):
+                    client.send(message)
+                    assert client.recv(timeout=SECONDS) == message
+            client.send(iter(["frag" * 1000, "ment", "ed" * 1000]))
+            assert client.recv(timeout=SECONDS) == "frag" * 1000 + "ment" + "ed" * 1000
+
+    app = App()
+    options = {"client_context_takeover": takeover, "server_context_takeover": takeover, "compression_threshold": 1}
+    app.websocket("/", Echo, compression=True, **options)
+    async with serving(app) as server:
+        await trio.to_thread.run_sync(use, f"ws://127.0.0.1:{server.port}/")
 
 
 async def test_websockets(start: Callable[[], Any]) -> None:

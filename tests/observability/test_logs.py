@@ -14,7 +14,7 @@ import pytest
 from actorws import events, reasons
 from actorws.cluster.engine import NodeInfo
 from actorws.events import Event
-from actorws.exceptions import ProtocolError
+from actorws.exceptions import ProtocolError, Unreachable
 from actorws.observability import logs
 from actorws.observability.logs import log_events
 
@@ -86,6 +86,17 @@ LINES: list[tuple[Event, int, str]] = [
     ),
     (events.ActorStarted(CONN), logging.DEBUG, "node-7 opened /chat"),
     (events.ActorEnded(CONN, reasons.Timeout("ping")), logging.INFO, "node-7 ended: Timeout(waited_for='ping')"),
+    (events.Connected(CONN, "ws://host/", 3), logging.INFO, "node-7 has connected to ws://host/"),
+    (
+        events.ConnectFailed("ws://host/", Unreachable("ws://host/", "nobody\nthere"), 2, 3.14159),
+        logging.WARNING,
+        r"can't connect to ws://host/: nobody\nthere; the next try is in 3.14 s",
+    ),
+    (
+        events.ConnectionLost(CONN, "ws://host/", reasons.Remote(1006), 0.5),
+        logging.INFO,
+        "node-7 has lost its connection to ws://host/: Remote(code=1006, reason=''); the next try is in 0.5 s",
+    ),
     (
         events.SessionDetached(CONN, reasons.Remote(1006)),
         logging.DEBUG,
@@ -95,7 +106,7 @@ LINES: list[tuple[Event, int, str]] = [
     (
         events.SessionLost("10.0.0.1", "expired"),
         logging.INFO,
-        "10.0.0.1 came back to a session that is lost: expired",
+        "the session of 10.0.0.1 is lost: expired",
     ),
     (
         events.ActorCrashed(CONN, "handle_client_message", BOOM),
@@ -268,6 +279,9 @@ def test_what_a_peer_can_cause_at_will_is_limited() -> None:
         "AcceptsPaused",
         "ActorCut",
         "CallbackTimedOut",
+        "ConnectFailed",
+        "Connected",
+        "ConnectionLost",
         "HandshakeRefused",
         "HandshakeTimedOut",
         "KeepAliveTimedOut",
@@ -312,6 +326,40 @@ def test_clients_that_are_timed_out_make_one_line_a_second_and_hide_no_other_end
     clock.now += 1
     log(silent)
     assert records.lines[-1] == records.lines[0] + " (and 2 more like it)"
+
+
+NOBODY = Unreachable("ws://host/", "nobody there")
+GIVEN_UP: list[tuple[Event, int, str]] = [
+    (
+        events.ConnectFailed("ws://host/", NOBODY, 1, None),
+        logging.ERROR,
+        "can't connect to ws://host/: nobody there; given up",
+    ),
+    (
+        events.ConnectFailed("ws://host/", NOBODY, 5, None, "max_attempts"),
+        logging.ERROR,
+        "can't connect to ws://host/: nobody there; given up after 5 failures",
+    ),
+    (
+        events.ConnectionLost(CONN, "ws://host/", reasons.Remote(1000), None),
+        logging.INFO,
+        "node-7 has lost its connection to ws://host/: Remote(code=1000, reason=''); it is over",
+    ),
+    (
+        events.ConnectionLost(CONN, "ws://host/", reasons.Error(BOOM), None, "max_attempts"),
+        logging.ERROR,
+        "node-7 has lost its connection to ws://host/: Error(ValueError: boom); given up",
+    ),
+]
+
+
+@pytest.mark.parametrize(("event", "level", "line"), GIVEN_UP, ids=[line[-25:] for _, _, line in GIVEN_UP])
+def test_the_last_word_about_an_outbound_connection_is_never_left_out(
+    log: Callable[[Event], None], records: Records, event: Event, level: int, line: str
+) -> None:
+    for _ in range(3):
+        log(event)
+    assert [(record.levelno, record.getMessage()) for record in records.records] == [(level, line)] * 3
 
 
 def test_a_flood_of_one_kind_hides_no_other_kind(log: Callable[[Event], None], records: Records) -> None:

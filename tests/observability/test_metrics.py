@@ -14,6 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from actorws import App, Reason, Response, Websocket, events, reasons, testing
 from actorws.events import Event
+from actorws.exceptions import ConnectTimeout, Unreachable
 from actorws.observability.limits import LIMITS
 from actorws.observability.metrics import Metrics
 from tests.support.serving import Echo
@@ -38,6 +39,22 @@ COUNTED: list[tuple[Event, str, dict[str, str]]] = [
     (events.OutputFull(CONN, "close", 10), "output_overflows_total", {"policy": "close"}),
     (events.AcceptFailed(OSError(errno.EMFILE, "full"), 0.1), "accept_failures_total", {}),
     (events.HandoverFailed("0123", "refused"), "handover_failures_total", {}),
+    (events.Connected(CONN, "ws://a/", 0), "outbound_connections_made_total", {}),
+    (
+        events.ConnectionLost(CONN, "ws://a/", reasons.Remote(1006), None),
+        "outbound_connections_lost_total",
+        {"reason": "remote"},
+    ),
+    (
+        events.ConnectFailed("ws://a/", Unreachable("ws://a/", "nobody"), 1, 2.0),
+        "connects_failed_total",
+        {"error": "unreachable"},
+    ),
+    (
+        events.ConnectFailed("ws://a/", ConnectTimeout("ws://a/", "late", "connect_timeout"), 1, 2.0),
+        "connects_failed_total",
+        {"error": "connecttimeout"},
+    ),
 ]
 
 
@@ -61,6 +78,22 @@ def test_every_limit_has_a_number_from_the_start(limit: str) -> None:
 @pytest.mark.parametrize("reason", [reason.__name__.lower() for reason in get_args(Reason)])
 def test_every_reason_has_a_number_from_the_start(reason: str) -> None:
     assert value(Metrics(), "connections_ended_total", reason=reason) == 0
+
+
+@pytest.mark.parametrize(
+    "error", ["unreachable", "proxyfailed", "tlsfailed", "notwebsocket", "rejected", "connecttimeout", "connecterror"]
+)
+def test_every_way_to_have_no_connection_has_a_number_from_the_start(error: str) -> None:
+    assert value(Metrics(), "connects_failed_total", error=error) == 0
+
+
+def test_outbound_connections_of_now_are_those_that_were_made_and_not_lost() -> None:
+    metrics = Metrics()
+    for _ in range(3):
+        metrics(events.Connected(CONN, "ws://a/", 0))
+    metrics(events.ConnectionLost(CONN, "ws://a/", reasons.Stop(), None))
+    metrics(events.ConnectFailed("ws://a/", Unreachable("ws://a/", "nobody"), 1, None))
+    assert value(metrics, "outbound_connections_open") == 2
 
 
 def test_an_event_that_names_a_limit_is_counted_there_beside_its_own_metric() -> None:

@@ -12,6 +12,7 @@ from actorws.protocol import payload
 from actorws.protocol.codec import FRAMES_PER_READ, TAIL_SIZE, Decoder, DecoderRules
 from actorws.protocol.encoder import encode, encode_close, header, mask
 from actorws.protocol.payload import FIRST_ROOM
+from actorws.protocol.unmasked import UnmaskedDecoder
 from actorws.reasons import Remote
 
 KEY = b"\x37\xfa\x21\x3d"
@@ -20,7 +21,8 @@ MiB = 1024 * 1024
 
 
 def a_decoder(*, max_message_size=MiB, max_fragments=100, masked=True):
-    return Decoder(DecoderRules(max_message_size=max_message_size, max_fragments=max_fragments, masked=masked))
+    rules = DecoderRules(max_message_size=max_message_size, max_fragments=max_fragments, masked=masked)
+    return (Decoder if masked else UnmaskedDecoder)(rules)
 
 
 def xor(payload, key):

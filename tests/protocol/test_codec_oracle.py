@@ -25,6 +25,7 @@ from wsproto.frame_protocol import FrameProtocol, ParseFailed
 from actorws.frames import Close, Ping, Pong, is_sendable
 from actorws.protocol.codec import Decoder, DecoderRules
 from actorws.protocol.encoder import encode, mask
+from actorws.protocol.unmasked import UnmaskedDecoder
 from actorws.reasons import Remote
 
 ENOUGH = 2**63
@@ -88,7 +89,7 @@ def feed(decoder, pieces):
 def by_ours(wire, cuts=(), *, masked=True, max_message_size=ENOUGH, max_fragments=ENOUGH):
     """What we make of the bytes cut at ``(position, into_room)``: as ``by_wsproto``, and the error's text."""
     rules = DecoderRules(max_message_size=max_message_size, max_fragments=max_fragments, masked=masked)
-    decoder = Decoder(rules)
+    decoder = (Decoder if masked else UnmaskedDecoder)(rules)
     cuts = sorted({0: False, **{position: room for position, room in cuts if position < len(wire)}}.items())
     ends = [position for position, _ in cuts[1:]] + [len(wire)]
     received = feed(decoder, [(wire[start:end], room) for (start, room), end in zip(cuts, ends, strict=True)])

@@ -22,8 +22,6 @@ from actorws import (
     Remote,
     Request,
     Shutdown,
-    Stop,
-    Websocket,
     open_runtime,
     run_over,
 )
@@ -219,7 +217,7 @@ async def test_the_runtimes_end_ends_the_actor() -> None:
     async with trio.open_nursery() as nursery, open_runtime(lambda event: None) as runtime:
         nursery.start_soon(run_over, Scripted(), behaviour, runtime)
         await wait_all_tasks_blocked()
-    assert behaviour.seen[-1] == ("terminate", Stop())
+    assert behaviour.seen[-1] == ("terminate", Shutdown())
 
 
 async def test_it_shares_names_and_groups_with_all_others() -> None:

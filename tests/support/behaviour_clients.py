@@ -9,19 +9,22 @@ from __future__ import annotations
 
 import json
 from collections import deque
+from collections.abc import Mapping
 from typing import Any
 
 import trio
 
 from actorws import Close, CloseCode, Conn, Remote
-from actorws.protocol.encoder import encode, mask
+from actorws.protocol.codec import Decoder, DecoderRules
+from actorws.protocol.encoder import encode, encode_close, mask
 from actorws.testing import Answer, Client, Refused
 from actorws.testing.client import PATIENCE
 from actorws.transports.memory import MemoryPeer
 
-__all__ = ["MemoryEnd", "SessionEnd", "together"]
+__all__ = ["MemoryEnd", "ServerEnd", "SessionEnd", "as_not_sent_by", "as_sent_by", "together"]
 
 _GONE = (trio.BrokenResourceError, trio.ClosedResourceError)
+_MASKED = DecoderRules(max_message_size=1 << 62, max_fragments=1 << 30, masked=True)
 #: When messages are acknowledged (PROTOCOL.md, section 1; the one second is not needed by a client that stays).
 ACK_MESSAGES, ACK_BYTES = 32, 64 * 1024
 
@@ -29,9 +32,57 @@ ACK_MESSAGES, ACK_BYTES = 32, 64 * 1024
 async def together(client: Any, *frames: str | bytes | Close) -> None:
     """Send several messages, and Close as the last one perhaps, so that they arrive together if the wire can do so."""
     if isinstance(client, Client):
-        await client.send_raw(b"".join(mask(encode(frame), b"abcd") for frame in frames))
+        await client.send_raw(b"".join(as_sent_by(client, encode(frame)) for frame in frames))
     else:
         await client.send_together(frames)
+
+
+def as_sent_by(client: Client, frame: bytes) -> bytes:
+    """The bytes of a frame, given without a mask, as they come from this end: clients mask, servers don't."""
+    return frame if isinstance(client, ServerEnd) else mask(frame, b"abcd")
+
+
+def as_not_sent_by(client: Client, frame: bytes) -> bytes:
+    """The same as they must not come from this end."""
+    return mask(frame, b"abcd") if isinstance(client, ServerEnd) else frame
+
+
+class ServerEnd(Client):
+    """The server's end of a connection that a runtime has opened: it masks nothing, and TCP is for it to end."""
+
+    def __init__(
+        self, nursery: trio.Nursery, stream: trio.abc.HalfCloseableStream, asked: Mapping[str, str], *, automatic: bool
+    ) -> None:
+        """``asked``: the headers of the handshake."""
+        super().__init__(nursery, stream, Answer(101, asked, b""), b"", automatic=automatic)
+        self._decoder = Decoder(_MASKED)
+
+    async def send(self, frame: Any) -> None:
+        await self.send_raw(encode(frame))
+        self._close_sent |= isinstance(frame, Close)
+
+    async def close(self, code: int | None = CloseCode.NORMAL, reason: str = "", timeout: float = PATIENCE) -> Remote:
+        self._close_sent = True
+        await self.send_raw(encode_close(CloseCode.NO_STATUS if code is None else code, reason))
+        return await self.wait_closed(timeout)
+
+    def _answer(self, frame: bytes) -> None:
+        self._nursery.start_soon(self._try_to_send, frame)
+
+    def _closed(self, how: Remote) -> None:
+        answer = b"" if self._close_sent else encode_close(how.code)
+        self._close_sent = True
+        super()._closed(how)
+        if self.automatic:
+            self._nursery.start_soon(self._take_leave, answer)
+
+    async def _take_leave(self, answer: bytes) -> None:
+        try:
+            await self.send_raw(answer)
+            async with self._sending:
+                await self._stream.send_eof()
+        except _GONE:
+            pass
 
 
 class SessionEnd:

@@ -9,7 +9,7 @@ from typing import Any
 import attrs
 import trio
 
-from actorws import App, Websocket, testing
+from actorws import App, Backoff, Websocket, testing
 from actorws.config import Config, ServerConfig
 from actorws.events import Event
 from actorws.observability.limits import LIMITS, limit_of
@@ -17,12 +17,16 @@ from actorws.observability.metrics import Metrics
 from actorws.testing.server import MemoryServer
 from tests.support.serving import Echo
 
-__all__ = ["ROUTE_OPTIONS", "SERVER_OPTIONS", "Hanging", "HangingAtTheEnd", "Scenarios", "Stage"]
+__all__ = ["OUTBOUND_OPTIONS", "ROUTE_OPTIONS", "SERVER_OPTIONS", "Hanging", "HangingAtTheEnd", "Scenarios", "Stage"]
 
 ROUTE_OPTIONS = {
     option.name for group in attrs.fields(Config) for option in attrs.fields(type(getattr(Config(), group.name)))
 }
 SERVER_OPTIONS = {option.name for option in attrs.fields(ServerConfig)}
+#: Of ``Runtime.connect``, beside those of a route.
+OUTBOUND_OPTIONS = {"connect_timeout", "handshake_timeout", "max_redirects"} | {
+    option.name for option in attrs.fields(Backoff)
+}
 
 
 class Stage:

@@ -17,6 +17,7 @@ from attrs import fields
 from actorws import Expired, Reason, Remote, Websocket
 from actorws.config import ServerConfig
 from tests.support.stage_journal import Journal, instrumented
+from tests.support.stage_outbound import open_outbound
 from tests.support.stage_run_over import open_run_over_memory, open_run_over_trio_websocket
 from tests.support.stage_servers import Piece, open_http, open_sessions, open_streams, open_tcp
 
@@ -34,9 +35,10 @@ WIRES: Mapping[str, Callable[[Piece], AbstractAsyncContextManager[Any]]] = {
     "sse": partial(open_http, "sse"),
     "stream": partial(open_http, "stream"),
     "poll": partial(open_http, "poll"),
+    "outbound": open_outbound,
 }
-#: The two drivers of plain WebSockets.
-WEBSOCKETS = ("websocket", "tcp")
+#: Plain WebSockets: on both drivers, and of the client's side.
+WEBSOCKETS = ("websocket", "tcp", "outbound")
 KINDS = ("def", "async def")
 
 
@@ -61,7 +63,7 @@ class Stage:
         #: Whether a Close has an answer to wait for. Over HTTP it is over when it is said.
         self.close_is_answered = not over_http
         #: Whether a server of ours has accepted the connection; else somebody has who uses ``run_over``.
-        self.is_served = wire not in ("trio-websocket", "memory")
+        self.is_served = wire not in ("trio-websocket", "memory", "outbound")
         #: Whether a refusal is an answer of HTTP. In memory, where there is none, it is a Close.
         self.answers_with_headers = wire != "memory"
         #: What ``conn.transport`` says.

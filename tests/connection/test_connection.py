@@ -206,7 +206,7 @@ async def test_everything_that_waits_is_a_checkpoint_also_when_it_has_not_to_wai
 ) -> None:
     def at_rest(connection: Connection) -> None:
         """As if nothing had been sent or received for long."""
-        connection._turn_ends = connection._exchange.inbox._turn_ends = 0.0
+        connection._exchange.inbox.turn_ends = 0.0
 
     async with peer.connect() as connection:
         await peer.send(TEXT, b"one")
@@ -215,6 +215,7 @@ async def test_everything_that_waits_is_a_checkpoint_also_when_it_has_not_to_wai
         at_rest(connection)
         with assert_checkpoints():
             await connection.send("a")
+        at_rest(connection)
         with assert_checkpoints():
             await connection.receive()
         peer.take_leave_later()

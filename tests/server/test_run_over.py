@@ -22,6 +22,7 @@ from actorws import (
     Remote,
     Request,
     Shutdown,
+    Websocket,
     open_runtime,
     run_over,
 )

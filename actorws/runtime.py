@@ -169,12 +169,10 @@ class Runtime:
         runtime is going away. Cancelled, nothing of it is left.
         """
         kind = Kind(behaviour, is_client=True, subprotocols=subprotocols, **options)
-        dialing = Dialing.to(
+        dialing = Dialing.of(
+            kind,
             url,
-            headers={} if headers is None else headers,
-            subprotocols=kind.config.handshake.subprotocols,
-            subprotocol_required=kind.config.handshake.subprotocol_required,
-            compression=kind.config.compression,
+            headers,
             tls=tls,
             proxy=proxy,
             connect_timeout=connect_timeout,

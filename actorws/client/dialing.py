@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import trio
 from attrs import Attribute, field, frozen
@@ -19,6 +19,9 @@ from actorws.config import Compression
 from actorws.exceptions import ConfigError
 from actorws.protocol.opening_handshake import check_headers
 from actorws.protocol.url import Target, parse_url
+
+if TYPE_CHECKING:
+    from actorws.actor.kind import Kind
 
 __all__ = ["Dialing", "Headers", "OpenStream"]
 
@@ -79,6 +82,19 @@ class Dialing:
             raise ConfigError(str(error)) from None
         dialing._check_proxy()
         return dialing
+
+    @staticmethod
+    def of(kind: Kind, url: str, headers: Headers | None, **asked: Any) -> Dialing:
+        """A dialing to ``url`` with what is an option of the behaviour's. Raises as ``to``."""
+        config = kind.config
+        return Dialing.to(
+            url,
+            headers={} if headers is None else headers,
+            subprotocols=config.handshake.subprotocols,
+            subprotocol_required=config.handshake.subprotocol_required,
+            compression=config.compression,
+            **asked,
+        )
 
     def _check_proxy(self) -> None:
         if self.open_stream is not None:

@@ -74,12 +74,10 @@ async def connect(
     if not trio.lowlevel.in_trio_task():
         raise UsageError("actorws.connect works in trio alone: trio.run() has to run the function that uses it")
     kind = Kind(_Script, is_client=True, subprotocols=subprotocols, **options)
-    dialing = Dialing.to(
+    dialing = Dialing.of(
+        kind,
         url,
-        headers={} if headers is None else headers,
-        subprotocols=kind.config.handshake.subprotocols,
-        subprotocol_required=kind.config.handshake.subprotocol_required,
-        compression=kind.config.compression,
+        headers,
         tls=tls,
         proxy=proxy,
         connect_timeout=connect_timeout,

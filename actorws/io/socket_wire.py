@@ -10,7 +10,7 @@ from __future__ import annotations
 import socket as _socket
 import struct
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from actorws.io.readiness import READ, WRITE, has_broken, is_readable
 from actorws.transports.wire import Wire
@@ -18,6 +18,7 @@ from actorws.transports.wire import Wire
 if TYPE_CHECKING:
     from actorws.actor.scheduler import Flushable
     from actorws.config import Backpressure
+    from actorws.io.watcher import Watcher
     from actorws.runtime import Runtime
     from actorws.transports.contract import Receiver
 
@@ -67,28 +68,6 @@ def flush_all(wires: Sequence[Flushable]) -> None:
                 continue
             if sent != len(data):
                 wire.cut_short([data], sent)
-
-
-class Watcher(Protocol):
-    """Who waits for sockets to be ready."""
-
-    #: The runtime's clock at the begin of this turn.
-    tick_began: float
-
-    def set_events(self, fd: int, events: int, /) -> None:
-        """Watch a descriptor for other events."""
-
-    def read_again(self, wire: SocketWire, /) -> None:
-        """Go on with a wire in the next turn: its last read holds more complete frames."""
-
-    def shortage(self, error: MemoryError, /) -> None:
-        """There was no memory."""
-
-    def forget(self, fd: int, /) -> None:
-        """A wire has closed its socket."""
-
-    def release(self, fd: int, /) -> None:
-        """A wire is about to close its socket, which stays open in another process."""
 
 
 class SocketWire(Wire):

@@ -58,12 +58,7 @@ class _Masking(WebsocketTransport):
         return mask(frame, urandom(4))
 
     def send_frames(self, frames: Any) -> None:
-        if type(frames) is not list and type(frames) is not tuple:
-            self._send_one(frames)
-        elif len(frames) == 1:
-            self._send_one(frames[0])
-        else:
-            self._send_many(frames)
+        self._send_each(frames)
 
     # What many get is not the same for them: each has a key of its own.
 

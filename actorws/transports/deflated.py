@@ -73,12 +73,7 @@ class DeflatedTransport(WebsocketTransport):
         return self._deflater.encode(opcode, payload)
 
     def send_frames(self, frames: Any) -> None:
-        if type(frames) is not list and type(frames) is not tuple:
-            self._send_one(frames)
-        elif len(frames) == 1:
-            self._send_one(frames[0])
-        else:
-            self._send_many(frames)
+        self._send_each(frames)
 
     def send_shared(self, frames: Any, shared: Shared) -> list[bytes] | None:
         recipe = self._deflater.recipe

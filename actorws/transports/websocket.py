@@ -216,6 +216,15 @@ class WebsocketTransport(Watched):
         self.send_frames(frames)
         return None
 
+    def _send_each(self, frames: Any) -> None:
+        """As ``send_frames``, where each goes through ``send``."""
+        if type(frames) is not list and type(frames) is not tuple:
+            self._send_one(frames)
+        elif len(frames) == 1:
+            self._send_one(frames[0])
+        else:
+            self._send_many(frames)
+
     def _send_one(self, frame: Any) -> None:
         if type(frame) is Close:
             if self.ready_state is OPEN:

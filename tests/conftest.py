@@ -23,6 +23,10 @@ settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True
 settings.register_profile("quick", deadline=None, max_examples=20, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "default"))
 
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # As whoever runs this in the background of a shell script has it; programs that are started here would inherit it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 PROJECT = Path(__file__).resolve().parent.parent
 #: Upper bounds for a machine that is busy with something else; a start takes 0.4 s and an end 0.1 s.
 START_SECONDS, STOP_SECONDS = 60, 30

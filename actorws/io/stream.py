@@ -213,9 +213,9 @@ class StreamWire(Wire):
             if failure is not None:
                 self._lost(failure)
                 return
-            if self.paused:
-                # Not read from, it shows that it is there by what it takes. (Else only by what it sends: that the
-                # kernel has taken our ping says nothing of the peer.)
+            if self.paused or self.queue is not None:
+                # Not read from, or slow to take what it gets, it shows that it is there by what it takes. (Else only
+                # by what it sends: that the kernel has taken our ping says nothing of the peer.)
                 self.last_seen = trio.current_time()
             self._written()
 

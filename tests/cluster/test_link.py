@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import trio
+from attrs import evolve
 
 from actorws.cluster.address import parse_address
 from actorws.cluster.link import Link, Session
@@ -90,7 +91,7 @@ async def test_waits_between_tries_grow_and_a_session_that_held_begins_anew(star
             await node.seen("gap", kills)
             await until(lambda: engine.trouble is None)
         assert waits == [0.05, 0.1, 0.2]
-        backoff._healthy = 0.01
+        backoff._backoff = evolve(backoff._backoff, health_time=0.01)
         await trio.sleep(0.02)
         server.kill_clients()
         await node.seen("gap", 4)

@@ -22,8 +22,8 @@ from tests.support.wire import PING, PONG, TEXT, Client, connect, frame, handsha
 PACKAGE = Path(actorws.__file__).parent
 #: What tells the time of day.
 WALL = {"time", "time_ns", "now", "utcnow", "today", "localtime", "gmtime", "ctime"}
-#: Who may ask: responses have a Date.
-MAY_ASK = {"server/http.py"}
+#: Who may ask: responses have a Date, and who reads what comes at a terminal, or from a pipe, is told when it came.
+MAY_ASK = {"server/http.py", "cli/display.py", "cli/connect_pipes.py"}
 #: Whenever somebody looks at it, it is 20 years earlier or later.
 FAKED = """
 import random, time

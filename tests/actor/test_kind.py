@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from actorws import BehaviourError, ConfigError, Websocket
+from actorws import BehaviourError, Coalesce, ConfigError, Websocket
 from actorws.actor.kind import Kind
 
 
@@ -118,3 +118,12 @@ def test_resumable_is_said_by_the_class_the_options_win_and_a_mistake_is_told():
     assert not Kind(Lasting, resumable=False).config.sessions.resumable
     with pytest.raises(ConfigError, match="resumable must be True or False, not 'yes'"):
         Kind(Mistaken)
+
+
+@pytest.mark.parametrize("policy", ["drop_old", Coalesce(len)])
+def test_what_a_client_sends_must_not_refer_to_what_may_be_dropped(policy):
+    options = {"client_context_takeover": True, "output_policy": policy}
+    assert Kind(Least, **options)
+    assert Kind(Least, is_client=True, client_context_takeover=True)
+    with pytest.raises(ConfigError, match="client_context_takeover"):
+        Kind(Least, is_client=True, **options)

@@ -208,6 +208,13 @@ def test_a_masked_frame_of_a_server_is_refused(wire):
     assert "a server masked a frame" in str(decoder.error)
 
 
+@pytest.mark.parametrize("length", [b"\x7e\x00\x05", b"\x7f" + bytes(7) + b"\x05"])
+def test_a_length_of_a_server_that_is_not_in_its_shortest_form_is_refused(length):
+    decoder = a_decoder(masked=False)
+    assert decoder.receive(frame(0x82, b"before", None) + b"\x82" + length + b"hello") == [b"before"]
+    assert refused(decoder, 1002)
+
+
 # Limits
 
 

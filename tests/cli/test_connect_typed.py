@@ -56,8 +56,8 @@ def test_what_cannot_be_meant_is_told(line: str, why: str) -> None:
 def test_json_is_judged_with_the_place_where_it_goes_wrong() -> None:
     assert understand('{"a": 1}', as_json=True) == '{"a": 1}'
     with pytest.raises(TypedWrong, match="not JSON: expecting value") as wrong:
-        understand("[1,]", as_json=True)
-    assert wrong.value.position == 3
+        understand("[1, nope]", as_json=True)
+    assert wrong.value.position == 4
     assert understand("/ping", as_json=True) == PingAsked()
 
 

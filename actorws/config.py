@@ -259,10 +259,17 @@ class Config:
     sessions: Sessions = Factory(Sessions)
 
     def __attrs_post_init__(self) -> None:
+        self.check_takeover("server_context_takeover")
+
+    def check_takeover(self, option: str) -> None:
+        """Raises ``ConfigError`` if our messages, by ``option``, may refer to what the output policy may have dropped.
+
+        It is the server's option, or for connections that we open the client's.
+        """
         drops = self.backpressure.output_policy
-        if self.compression.server_context_takeover and (drops == "drop_old" or isinstance(drops, Coalesce)):
+        if getattr(self.compression, option) and (drops == "drop_old" or isinstance(drops, Coalesce)):
             raise ConfigError(
-                "server_context_takeover can't be had with an output_policy that drops what waits ('drop_old' or "
+                f"{option} can't be had with an output_policy that drops what waits ('drop_old' or "
                 "Coalesce): the messages behind refer to it"
             )
 

@@ -32,7 +32,7 @@ from actorws.cluster.local import LocalEngine
 from actorws.cluster.messages import Messages
 from actorws.events import BackgroundCrashed, Event, LinkLost
 from actorws.exceptions import EngineUnavailable, UsageError
-from actorws.io.drivers import LAST_TURNS, Drivers, start_drivers
+from actorws.io.drivers import Drivers, let_last_words_leave, start_drivers
 from actorws.notices import Gap, NameLost
 from actorws.observability.logs import log_events
 from actorws.observability.subscribers import Subscribers, to_all
@@ -296,8 +296,7 @@ async def open_runtime(
             runtime.supervisor.end_all()
             runtime.scheduler.settle()
             with trio.CancelScope(shield=True):
-                for _ in range(LAST_TURNS):
-                    await trio.lowlevel.checkpoint()
+                await let_last_words_leave()
                 runtime.supervisor.cut_all()
                 # Bounded: every terminate has its deadline.
                 await runtime.supervisor.wait_empty()

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from typing import Any
 
 from actorws.behaviour import Websocket
-from actorws.config import Coalesce, Config
-from actorws.exceptions import BehaviourError, ConfigError
+from actorws.config import Config
+from actorws.exceptions import BehaviourError
 from actorws.frames import CloseCode, is_sendable
 from actorws.protocol.codec import DecoderRules
 
@@ -84,7 +84,7 @@ class Kind:
         #: Whether these connections are opened by us: then no limit on those that we accept is about them.
         self.is_client = is_client
         if is_client:
-            _check_client(self.config)
+            self.config.check_takeover("client_context_takeover")
         #: The limits on what a client sends in a second, if there are any.
         self.rates = limits if limits.has_rates else None
         self.slow = self.config.mailbox.slow_callback
@@ -141,15 +141,6 @@ def _callback(instance: Websocket, name: str) -> tuple[Callable[..., Any], bool]
             f"{where}{inspect.signature(callback)} must take {ARITY[name]} arguments: {name}({expected})"
         ) from None
     return callback, inspect.iscoroutinefunction(callback)
-
-
-def _check_client(config: Config) -> None:
-    drops = config.backpressure.output_policy
-    if config.compression.client_context_takeover and (drops == "drop_old" or isinstance(drops, Coalesce)):
-        raise ConfigError(
-            "client_context_takeover can't be had with an output_policy that drops what waits ('drop_old' or "
-            "Coalesce): the messages behind refer to it"
-        )
 
 
 def _check_close_codes(instance: Websocket) -> None:

@@ -23,7 +23,7 @@ from actorws.connection.connection import Connection
 from actorws.connection.exchange import Exchange, OnControl
 from actorws.exceptions import Unreachable, UsageError
 from actorws.frames import Close, CloseCode
-from actorws.io.drivers import LAST_TURNS
+from actorws.io.drivers import let_last_words_leave
 from actorws.reasons import Stop
 from actorws.runtime import Runtime, open_runtime
 
@@ -150,10 +150,7 @@ async def _take_leave(exchange: Exchange, failure: BaseException | None, own: Ru
     """Say Close, and wait for the server's and for the end of TCP, if nobody is in a hurry. What is to be raised."""
     if failure is not None and not isinstance(failure, Exception):
         exchange.stop(Stop(), Close(CloseCode.GOING_AWAY))
-        with trio.CancelScope(shield=True):
-            # Not to wait for anyone, but to let the writer take its turn with our last word.
-            for _ in range(LAST_TURNS):
-                await trio.lowlevel.checkpoint()
+        await let_last_words_leave()
         return failure
     deadline = trio.current_time() + exchange.kind.config.timeouts.close_timeout
     exchange.close(Close(CloseCode.NORMAL if failure is None else CloseCode.INTERNAL_ERROR))

@@ -18,7 +18,7 @@ from actorws.io.poller import Poller
 if TYPE_CHECKING:
     from actorws.runtime import Runtime
 
-__all__ = ["LAST_TURNS", "Drivers", "open_drivers", "start_drivers"]
+__all__ = ["Drivers", "let_last_words_leave", "open_drivers", "start_drivers"]
 
 #: Turns of other tasks between the last words to peers and the end of the streams they are written to.
 LAST_TURNS = 5
@@ -56,11 +56,15 @@ async def open_drivers(runtime: Runtime) -> AsyncIterator[Drivers]:
         try:
             yield drivers
         finally:
-            with trio.CancelScope(shield=True):
-                # Not to wait for anyone, but to let each stream's writer take its turn with our last words.
-                for _ in range(LAST_TURNS):
-                    await trio.lowlevel.checkpoint()
+            await let_last_words_leave()
             scope.cancel()
+
+
+async def let_last_words_leave() -> None:
+    """Not to wait for anyone, but to let each stream's writer take its turn with our last words. Not cancelled."""
+    with trio.CancelScope(shield=True):
+        for _ in range(LAST_TURNS):
+            await trio.lowlevel.checkpoint()
 
 
 async def _run_drivers(runtime: Runtime, scope: trio.CancelScope, *, task_status: trio.TaskStatus[Drivers]) -> None:

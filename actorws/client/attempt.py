@@ -47,11 +47,6 @@ class Attempt:
     is_alive: bool = False
     """Whether the actor outlives the connection that was lost, and goes on with the next one."""
 
-    @property
-    def is_on_wire(self) -> bool:
-        """Whether there is a connection that has begun and not ended."""
-        return self._reason is None and not self._ended.is_set()
-
     async def begin(self) -> Conn | None:
         """Open the connection and begin its actor. Raises ``ConnectError``.
 

@@ -15,7 +15,7 @@ from urllib.request import getproxies, proxy_bypass
 from attrs import field, frozen
 
 from actorws.exceptions import ConfigError
-from actorws.protocol.url import Target
+from actorws.protocol.url import NOT_IN_URLS, Target
 
 __all__ = ["Proxy", "parse_proxy", "proxy_for"]
 
@@ -24,9 +24,6 @@ _PORTS = {"http": 80, "https": 443, "socks4": 1080, "socks4a": 1080, "socks5": 1
 _EXPECTED = "http://[user:password@]host:port, or https, socks4, socks4a, socks5 or socks5h"
 #: Under what the environment names proxies (``HTTPS_PROXY``), the first that it has.
 _NAMES = {False: ("ws", "http", "socks", "all"), True: ("wss", "https", "socks", "all")}
-
-#: What no URL may have, and ``urlsplit`` drops without a word.
-_BAD = re.compile(r"[\x00-\x20\x7f\\]")
 
 
 @frozen
@@ -96,7 +93,7 @@ def parse_proxy(url: str, what: str) -> Proxy:
         scheme, host, port = "", "", None
     if (
         scheme not in _PORTS
-        or _BAD.search(url)
+        or NOT_IN_URLS.search(url)
         or not re.fullmatch(r"[A-Za-z0-9._:-]+", host)
         or parts.path not in ("", "/")
     ):

@@ -13,7 +13,7 @@ from actorws.exceptions import ConnectError, NotWebsocket, Rejected
 from actorws.protocol.response import ResponseReader
 from actorws.protocol.url import Target
 
-__all__ = ["refusal", "retry_after"]
+__all__ = ["printable", "refusal", "retry_after"]
 
 #: Seconds of ``Retry-After`` that are heeded: nobody may send a client to sleep for a year.
 LONGEST_RETRY_AFTER = 3600.0
@@ -34,10 +34,14 @@ def refusal(target: Target, answer: ResponseReader) -> ConnectError:
 
 
 def _quoted(answer: ResponseReader) -> str:
-    """What a server's refusal says in plain text: one line, with nothing in it that a terminal would obey."""
+    """What a server's refusal says in plain text, in one line."""
     if not answer.headers.get("content-type", "").lower().startswith("text/plain"):
         return ""
-    text = " ".join(answer.body[:QUOTED].decode(errors="replace").split())
+    return printable(" ".join(answer.body[:QUOTED].decode(errors="replace").split()))
+
+
+def printable(text: str) -> str:
+    """``text`` with nothing in it that a terminal would obey."""
     return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 

@@ -14,6 +14,7 @@ from typing import Any, cast
 import trio
 
 from actorws.client.proxy import Proxy
+from actorws.client.refusal import printable
 from actorws.client.tcp import why_not
 from actorws.client.tls import secure
 from actorws.exceptions import ConfigError, ProxyFailed
@@ -84,8 +85,7 @@ def _refusal(proxy: Proxy, error: Exception) -> str:
     code = getattr(error, "error_code", None)
     if code == 407:
         return "doesn't take these credentials (407)" if proxy.credentials else "asks for credentials (407)"
-    said = "".join(letter if letter.isprintable() else "?" for letter in str(error)[:100])
-    return f"refused to connect us: {said}"
+    return f"refused to connect us: {printable(str(error)[:100])}"
 
 
 class _NotAProxy(Exception):

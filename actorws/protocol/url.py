@@ -15,14 +15,14 @@ from attrs import evolve, field, frozen
 
 from actorws.exceptions import InvalidUrl
 
-__all__ = ["Target", "parse_url"]
+__all__ = ["NOT_IN_URLS", "Target", "parse_url"]
 
 #: Also those by which browsers' ``new WebSocket()`` may be called, and what a server of ours says that it listens on.
 _SECURE = {"ws": False, "http": False, "wss": True, "https": True}
 _UNIX = ("ws+unix", "unix")
 _DEFAULT_PORT = {False: 80, True: 443}
 #: What no part of a URL may have (RFC 3986 appendix A), and what ``urlsplit`` would drop without a word.
-_BAD = re.compile(r"[\x00-\x20\x7f\\\ud800-\udfff]")
+NOT_IN_URLS = re.compile(r"[\x00-\x20\x7f\\\ud800-\udfff]")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 #: RFC 1035 section 2.3.4; longer ones the resolver and TLS would refuse, each in its own way.
 _LABEL = "[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
@@ -80,7 +80,7 @@ class Target:
     def redirected(self, location: str) -> Target:
         """What ``location``, of a redirect from here, leads to. Raises ``InvalidUrl``."""
         shown = repr(_without_secrets(location))
-        bad = _BAD.search(location)
+        bad = NOT_IN_URLS.search(location)
         if bad is not None:
             raise InvalidUrl(f"{bad[0]!r} can't stand in a URL: {shown}")
         try:
@@ -107,7 +107,7 @@ def parse_url(url: str) -> Target:
     """
     if not isinstance(url, str):
         raise InvalidUrl(f"url must be a str such as 'wss://example.org/chat', not {type(url).__name__}")
-    bad = _BAD.search(url)
+    bad = NOT_IN_URLS.search(url)
     if bad is not None:
         raise InvalidUrl(f"{bad[0]!r} can't stand in a URL: {_without_secrets(url)!r}")
     scheme = url.partition(":")[0].lower()

@@ -30,7 +30,7 @@ async def test_a_proxy_that_cuts_costs_no_message() -> None:
             for number in range(10):
                 ours.now.say(*(f"{number} {i} up" for i in range(500)))
                 theirs.now.say(*(f"{number} {i} down" for i in range(500)))
-                while proxy.accepted <= number or not connector._attempt.is_on_wire:
+                while proxy.accepted <= number or connector._attempt._ended.is_set():
                     await trio.sleep(0.001)
                 proxy.cut()
             while len(ours.now.heard) < 5001 or len(theirs.now.heard) < 5001:

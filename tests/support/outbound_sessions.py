@@ -171,7 +171,7 @@ class Outbound:
         """The wire is lost, and the client has heard of it."""
         self.is_up = False
         self.cut()
-        await self.until(lambda: not self.connector._attempt.is_on_wire)
+        await self.until(lambda: self.connector._attempt._ended.is_set())
 
     async def until(self, condition: Callable[[], Any]) -> None:
         with trio.fail_after(SECONDS):

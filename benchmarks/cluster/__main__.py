@@ -13,11 +13,12 @@ from attrs import evolve
 
 from actorws.cluster.launcher import find_server
 from actorws.exceptions import ConfigError
-from benchmarks.cluster import fanout, holding, machine, names, publish, spread, workers
+from benchmarks import machine
+from benchmarks.cluster import fanout, holding, names, publish, spread, workers
 from benchmarks.cluster.bench import QUICK, Bench, RunFailed, Scale
-from benchmarks.cluster.figures import Figures
 from benchmarks.cluster.peers import compare
 from benchmarks.cluster.server import running_server
+from benchmarks.figures import Figures
 
 QUESTIONS: dict[str, Callable[[Bench], Awaitable[None]]] = {
     "publish": publish.run,

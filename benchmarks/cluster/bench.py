@@ -18,9 +18,9 @@ from typing import Any
 import trio
 from attrs import frozen
 
-from benchmarks.cluster import machine
-from benchmarks.cluster.figures import Figures, Goal
+from benchmarks import machine
 from benchmarks.cluster.server import Server
+from benchmarks.figures import Figures, Goal
 
 __all__ = ["LEVELS", "QUICK", "ROOT", "Bench", "Costs", "Process", "RunFailed", "Scale"]
 

@@ -14,7 +14,7 @@ import trio
 
 from benchmarks.cluster.node import in_thread
 from benchmarks.cluster.orders import obey
-from benchmarks.load import MESSAGE, connect, size_of_answer
+from benchmarks.hot_path_load import MESSAGE, connect, size_of_answer
 
 __all__ = ["Clients"]
 

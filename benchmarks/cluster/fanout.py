@@ -12,7 +12,7 @@ from statistics import median
 from attrs import frozen
 
 from benchmarks.cluster.bench import Bench, Costs, Process, RunFailed
-from benchmarks.cluster.figures import Goal
+from benchmarks.figures import Goal
 
 __all__ = ["run"]
 

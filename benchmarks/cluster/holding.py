@@ -5,9 +5,9 @@ from __future__ import annotations
 from time import monotonic
 
 from actorws.cluster.timings import Timings
-from benchmarks.cluster import machine
+from benchmarks import machine
 from benchmarks.cluster.bench import LEVELS, Bench, Costs, Process, RunFailed
-from benchmarks.cluster.figures import Goal
+from benchmarks.figures import Goal
 
 __all__ = ["run"]
 

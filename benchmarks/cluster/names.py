@@ -6,7 +6,7 @@ from itertools import count
 from typing import TypeAlias
 
 from benchmarks.cluster.bench import LEVELS, Bench, Costs, Process, RunFailed
-from benchmarks.cluster.figures import Goal
+from benchmarks.figures import Goal
 
 __all__ = ["run"]
 

@@ -11,7 +11,7 @@ from typing import Any
 from attrs import field, frozen
 
 from benchmarks.cluster.bench import Bench, Costs, Process, RunFailed
-from benchmarks.cluster.figures import Goal
+from benchmarks.figures import Goal
 
 __all__ = ["CASES", "Case", "measure", "run"]
 

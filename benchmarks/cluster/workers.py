@@ -16,7 +16,7 @@ from pathlib import Path
 import trio
 from attrs import frozen
 
-from benchmarks.cluster import machine
+from benchmarks import machine
 from benchmarks.cluster.bench import PATIENCE, ROOT, Bench, RunFailed
 from benchmarks.cluster.server import free_port
 

@@ -16,7 +16,6 @@ from actorws.cluster.launcher import find_server
 from benchmarks.cluster import __main__ as command
 from benchmarks.cluster import publish, simulate
 from benchmarks.cluster.bench import QUICK, Bench, Process, RunFailed
-from benchmarks.cluster.figures import Figures, Goal
 from benchmarks.cluster.ledger import SIZE, Ledger, as_bytes, as_text, message
 from benchmarks.cluster.model import Costs, TooLarge, largest, nodes_reached, plan, servers
 from benchmarks.cluster.peers import compare
@@ -24,6 +23,7 @@ from benchmarks.cluster.scenarios import SCENARIOS, Groups, Limits, Scenario
 from benchmarks.cluster.server import running_server
 from benchmarks.cluster.simulate import COSTS, DOCUMENT, document
 from benchmarks.cluster.taking import line, take
+from benchmarks.figures import Figures, Goal
 
 # The harness
 

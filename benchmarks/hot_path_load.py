@@ -1,6 +1,6 @@
 """Clients for a measurement; prints how many messages they received.
 
-    python -m benchmarks.load PORT CONNECTIONS WINDOW FAN SECONDS
+    python -m benchmarks.hot_path_load PORT CONNECTIONS WINDOW FAN SECONDS
 
 Each keeps WINDOW messages of 32 bytes in flight; with FAN 1 only the first one sends, one message at a time, and all
 receive what comes of it. Blocking sockets and no parser: what comes is counted in bytes of the first answer's size.

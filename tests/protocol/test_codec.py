@@ -11,7 +11,7 @@ from actorws.frames import Close, Ping, Pong
 from actorws.protocol import payload
 from actorws.protocol.codec import FRAMES_PER_READ, TAIL_SIZE, Decoder, DecoderRules
 from actorws.protocol.encoder import encode, encode_close, header, mask
-from actorws.protocol.payload import FIRST_ROOM
+from actorws.protocol.payload import FIRST_ROOM, LEAST_ROOM
 from actorws.protocol.unmasked import UnmaskedDecoder
 from actorws.reasons import Remote
 
@@ -555,7 +555,7 @@ def peak_of(action):
 @pytest.mark.parametrize("first", [0x81, 0x82, 0x01])
 def test_a_header_that_announces_a_huge_payload_costs_little_memory(first):
     decoder = a_decoder(max_message_size=2**40)
-    assert peak_of(lambda: decoder.receive(head(first, 2**39) + KEY)) < FIRST_ROOM + 16 * 1024
+    assert peak_of(lambda: decoder.receive(head(first, 2**39) + KEY)) < FIRST_ROOM + LEAST_ROOM
     assert decoder.gathering
 
 
@@ -602,14 +602,30 @@ def test_the_error_keeps_nothing_of_the_message():
 @pytest.mark.parametrize("size", [1, 100, 4096])
 def test_a_payload_that_trickles_in_is_unmasked_once_and_checked_once(monkeypatch, first, passes, size):
     """So the work grows with the payload, not with its square."""
-    unmasked, grown = [], []
-    apply_mask, grow = payload.apply_mask, payload.Gather._grow
+    unmasked, apply_mask = [], payload.apply_mask
     monkeypatch.setattr(payload, "apply_mask", lambda data, key: unmasked.append(len(data)) or apply_mask(data, key))
-    monkeypatch.setattr(payload.Gather, "_grow", lambda self, needed: grown.append(needed) or grow(self, needed))
     length = 400_000
     assert len(in_pieces(a_decoder(), frame(first, bytes(length), NULL_KEY), size)) == 1
     assert sum(unmasked) == passes * length
-    assert len(grown) == 2  # 64 KiB, four times that, the rest
+
+
+@pytest.mark.parametrize("piece", [100, 64 * 1024 - 14, 10**6])
+def test_the_room_for_a_payload_grows_seldom_and_is_never_tiny(monkeypatch, piece):
+    """A read into the last ten bytes of a room costs a system call, as one of all others would."""
+    grown, rooms, grow = [], [], payload.Gather._grow
+    monkeypatch.setattr(payload.Gather, "_grow", lambda self: grown.append(1) or grow(self))
+    left = 1_000_003
+    decoder = a_decoder(max_message_size=left)
+    decoder.receive(head(0x82, left) + NULL_KEY)
+    while left:
+        with decoder.room() as room:
+            rooms.append((len(room), left))
+            size = min(len(room), piece)
+        left -= size
+        received = decoder.filled(size)
+    assert received == [bytes(1_000_003)]
+    assert all(room >= min(LEAST_ROOM, left) for room, left in rooms)
+    assert len(grown) == 3  # 64 KiB, four times that, the rest
 
 
 def test_fragments_that_trickle_in_are_checked_once(monkeypatch):

@@ -85,7 +85,10 @@ class Actor(Life):
             self._crash(CLIENT, error, result)
         if perf_counter() - began > kind.slow:
             conn.runtime.emit(SlowCallback(conn, "handle_client_message", perf_counter() - began))
-        self._inline_done(CLIENT, result)
+        if self.status == BUSY and type(result) is tuple and self.mailbox is None:
+            self.status = IDLE
+        else:
+            self._inline_done(CLIENT, result)
 
     def deliver(self, messages: Sequence[tuple[Any, Shared]]) -> None:
         """Handle messages from other actors or timers. The hot path of a fan-out: inline if it can be."""
@@ -116,16 +119,16 @@ class Actor(Life):
                     break
         except BaseException as error:
             self._crash(SERVER, error, result)
-        self._inline_done(SERVER, result)
-
-    def _inline_done(self, item: int, result: Any) -> None:
-        """After inline callbacks: be idle, or go on with what came of them."""
-        if type(result) is not tuple and not self.status & OVER:
-            self._crash(item, self._invalid_return(item, result))
-        if self.status == BUSY and self.mailbox is None:
+        if self.status == BUSY and type(result) is tuple and self.mailbox is None:
             self.status = IDLE
         else:
-            self._callback_done()
+            self._inline_done(SERVER, result)
+
+    def _inline_done(self, item: int, result: Any) -> None:
+        """After inline callbacks that were not just that: go on with what came of them."""
+        if type(result) is not tuple and not self.status & OVER:
+            self._crash(item, self._invalid_return(item, result))
+        self._callback_done()
 
     def deliver_frames(
         self, frames: Sequence[Frame], chunks: Sequence[bytes], together: bytes, compressed: dict[Any, Any]

@@ -197,10 +197,15 @@ class WebsocketTransport(Watched):
                 self._send_one(frame)
                 return
             pending = wire.pending
-            if pending is None or len(chunk) > SMALL:
-                wire.cork(chunk)
-            else:
+            if pending is not None and len(chunk) <= SMALL:
                 pending.append(chunk)
+            elif pending is None and (scheduler := wire.runtime.scheduler).ticking:
+                # ``wire.cork`` spelled out: this is run for every message that comes alone.
+                wire.pending = [chunk]
+                wire.corked = len(chunk)
+                scheduler.dirty.append(wire)
+            else:
+                wire.cork(chunk)
             return
         self._send_one(frame)
 

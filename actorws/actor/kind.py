@@ -36,6 +36,7 @@ class Kind:
     # Plain slots, no properties: the tick reads these for each message.
     __slots__ = (
         "behaviour",
+        "callback_timeout",
         "client_is_async",
         "config",
         "connect",
@@ -47,6 +48,7 @@ class Kind:
         "handle_server_message",
         "init",
         "init_is_async",
+        "is_async",
         "is_client",
         "name",
         "rates",
@@ -88,6 +90,7 @@ class Kind:
         #: The limits on what a client sends in a second, if there are any.
         self.rates = limits if limits.has_rates else None
         self.slow = self.config.mailbox.slow_callback
+        self.callback_timeout = self.config.timeouts.callback_timeout
         self.receive_control = instance.receive_control
         self.connect, self.connect_is_async = _callback(instance, "connect")
         self.init, self.init_is_async = _callback(instance, "init")
@@ -95,6 +98,8 @@ class Kind:
         self.handle_server_message, self.server_is_async = _callback(instance, "handle_server_message")
         self.handle_drain, self.drain_is_async = _callback(instance, "handle_drain")
         self.terminate, self.terminate_is_async = _callback(instance, "terminate")
+        #: The same by kind of item (``INIT``, ``CLIENT``, ``SERVER``, ``DRAIN``).
+        self.is_async = (self.init_is_async, self.client_is_async, self.server_is_async, self.drain_is_async)
         self.wants_drain = type(instance).handle_drain is not Websocket.handle_drain
         object.__setattr__(instance, "_serving", True)
 

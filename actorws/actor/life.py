@@ -26,7 +26,7 @@ from actorws.frames import Close
 from actorws.reasons import RULES, Reason, Shutdown, Stop
 
 if TYPE_CHECKING:
-    from actorws.actor.workers import Worker
+    from actorws.actor.workers import Assignment
     from actorws.conn import Conn
     from actorws.transports.contract import ActorTransport
 
@@ -69,7 +69,7 @@ class Life:
         self.status = IDLE
         self.mailbox: Mailbox | None = None
         self.reason: Reason | None = None
-        self.worker: Worker | None = None
+        self.worker: Assignment | None = None
         # These belong to the registry and to the timers.
         self.names: set[str] | None = None
         self.groups: set[str] | None = None

@@ -38,10 +38,12 @@ def size_of(message: object) -> int:
 class Mailbox(BoundedQueue[tuple[int, Any, "Members | None"]]):
     """The queue of one actor: kind, payload, and the group to which it was published: who has left gets nothing."""
 
-    __slots__ = ()
+    __slots__ = ("was_full",)
 
     def __init__(self, options: config.Mailbox) -> None:
         super().__init__(options.mailbox_messages, options.mailbox_bytes, options.mailbox_policy)
+        #: Whether it was full since the transport was last told to go on reading.
+        self.was_full = False
 
     @property
     def full_of(self) -> str:

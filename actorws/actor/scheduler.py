@@ -44,7 +44,7 @@ def _flush_each(wires: Sequence[Flushable]) -> None:
 class Scheduler:
     """The run queue and the wires with output."""
 
-    __slots__ = ("_parked", "_woken", "before_delivery", "before_tick", "dirty", "queue", "ticking")
+    __slots__ = ("_parked", "_woken", "before_delivery", "before_tick", "dirty", "flush_all", "queue", "ticking")
 
     def __init__(
         self, emit: Emit, before_tick: Callable[[], None] = _nothing, before_delivery: Callable[[], None] = _nothing
@@ -56,6 +56,8 @@ class Scheduler:
         self.before_delivery = before_delivery
         #: Wires with pending output; whoever adds one outside of a tick calls ``wake``.
         self.dirty: list[Flushable] = []
+        #: Writes what is pending on wires. A driver may bring a quicker way to flush its own.
+        self.flush_all: Callable[[Sequence[Flushable]], None] = _flush_each
         #: Whether a driver is in the middle of a tick, at whose end everything is seen to.
         self.ticking = False
         self._parked: trio.lowlevel.Task | None = None
@@ -75,11 +77,8 @@ class Scheduler:
         """Append the end of an actor, for a reason that is decided inside another one's callback."""
         self.post(END, (actor,), reason, None)
 
-    def settle(self, flush_all: Callable[[Sequence[Flushable]], None] = _flush_each) -> bool:
-        """The end of every tick: deliver within the budget, then flush. Whether something is left to deliver.
-
-        A driver may bring a quicker way to flush its own wires.
-        """
+    def settle(self) -> bool:
+        """The end of every tick: deliver within the budget, then flush. Whether something is left to deliver."""
         queue = self.queue
         if queue:
             self.before_delivery()
@@ -87,7 +86,7 @@ class Scheduler:
         dirty = self.dirty
         while dirty:
             self.dirty = []
-            flush_all(dirty)
+            self.flush_all(dirty)
             dirty = self.dirty
         return bool(queue)
 

@@ -43,6 +43,7 @@ class Poller:
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
         self._readiness = Readiness()
+        runtime.scheduler.flush_all = flush_all
         # A list takes 8 bytes of a descriptor, a dict 40, and it need not be hashed.
         self._by_fd: list[SocketWire | _Listener | None] = []
         self._crowd = Crowd(runtime, self._renew)
@@ -137,7 +138,7 @@ class Poller:
                         engine.check_lease()
                     try:
                         self._tick(events)
-                        more = scheduler.settle(flush_all)
+                        more = scheduler.settle()
                     finally:
                         scheduler.ticking = False
                     if more:

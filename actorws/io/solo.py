@@ -42,6 +42,7 @@ class Solo:
         #: The runtime's clock at the begin of this turn.
         self.tick_began = trio.current_time()
         self._runtime = runtime
+        runtime.scheduler.flush_all = flush_all
         self._socket = socket
         self._is_waited_for = is_waited_for
         self._events = READ
@@ -192,7 +193,7 @@ class Solo:
     def _settle(self) -> None:
         scheduler = self._runtime.scheduler
         try:
-            more = scheduler.settle(flush_all)
+            more = scheduler.settle()
         finally:
             scheduler.ticking = False
         if more:

@@ -19,7 +19,7 @@ from actorws.transports.keepalive import LATE
 from actorws.transports.wire import MAILBOX, Wire
 
 if TYPE_CHECKING:
-    from actorws.actor.workers import Job, Worker
+    from actorws.actor.workers import Assignment, Job
     from actorws.server.asgi_call import AsgiCall
     from actorws.server.site import Site
 
@@ -70,7 +70,7 @@ class Reception(Receiver):
         self.stays = False
         #: Whether we have taken leave.
         self.left = False
-        self._worker: Worker | AsgiCall | None = None
+        self._worker: Assignment | AsgiCall | None = None
         #: The mounted app's work on the current request, until its answer is complete. It is ``_worker`` then, too.
         self.call: AsgiCall | None = None
         #: Set when the client has taken what a body in pieces waits for.

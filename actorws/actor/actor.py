@@ -4,7 +4,7 @@ Rules owned here: never two callbacks of one actor at once, never one inside ano
 that came before it are. How an actor ends stands in ``life``.
 
 ``def`` callbacks run inline while the actor is idle; everything else goes through the mailbox and a worker.
-Must not know about sockets, or how a frame becomes bytes.
+Must not know about sockets, nor whether there is one.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from actorws.actor.timers import Timer
 from actorws.events import ActorCrashed, CallbackTimedOut, MailboxFull, ReadingPaused, SlowCallback
 from actorws.exceptions import ConnectionEnded, InvalidReturn
 from actorws.frames import Close, CloseCode, Frame
+from actorws.protocol.encoder import SHORT, encode_one
 from actorws.reasons import Error, Overflow
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ class Actor(Life):
             for message in messages:
                 self._put(CLIENT, message)
             return
-        handle, conn, send = kind.handle_client_message, self.conn, self.transport.send_frames
+        handle, conn, send, outlet = kind.handle_client_message, self.conn, self.transport.send_frames, None
         self.status = BUSY
         result = None
         began = perf_counter()
@@ -75,7 +76,11 @@ class Actor(Life):
                     break
                 state, frames = result
                 if frames:
-                    send(frames)
+                    if outlet is not None and self.status == BUSY and (chunk := encode_one(frames, SHORT)) is not None:
+                        # A short frame behind another one: this is all it takes.
+                        outlet.append(chunk)
+                    else:
+                        outlet = send(frames)
                 elif frames is not None and frames.__class__ is not list:
                     self._send_falsy(frames)
                 self.state = state
@@ -244,8 +249,10 @@ class Actor(Life):
             return
         mailbox = self._wait()
         mailbox.put((item, payload, None), size_of(payload))
-        if mailbox.is_full and self.transport.pause():
-            self.conn.runtime.emit(ReadingPaused(self.conn, mailbox.bytes, mailbox.full_of))
+        if mailbox.is_full:
+            mailbox.was_full = True
+            if self.transport.pause():
+                self.conn.runtime.emit(ReadingPaused(self.conn, mailbox.bytes, mailbox.full_of))
 
     def _offer(self, item: int, payload: Any) -> None:
         """Let a server message wait, if there is room."""
@@ -283,11 +290,12 @@ class Actor(Life):
     async def work(self) -> None:
         """Handle what waits until nothing does, then what is left to do at the end."""
         handled = 0
-        while self.mailbox:
-            item, payload, group = self.mailbox.take()
+        while mailbox := self.mailbox:
+            item, payload, group = mailbox.take()
             if group is None or self in group.by_actor or self.status & ENDING:
                 await self._handle(item, payload)
-            if self.mailbox.has_room:
+            if mailbox.was_full and mailbox.has_room:
+                mailbox.was_full = False
                 self.transport.resume()
             handled += 1
             if not handled % HANDLED_IN_A_ROW:
@@ -307,8 +315,11 @@ class Actor(Life):
         self.worker.doing = CALLBACKS[item]
         try:
             result = self._call(item, payload)
-            if self._is_async(item):
-                result = await self._within_deadline(item, result)
+            if self.kind.is_async[item]:
+                if self.kind.callback_timeout is None:
+                    result = await result
+                else:
+                    result = await self._within_deadline(item, result, self.kind.callback_timeout)
             self._take(item, result)
         except trio.Cancelled:
             raise
@@ -320,14 +331,7 @@ class Actor(Life):
             if cancelled is not None:
                 raise cancelled from None
 
-    def _is_async(self, item: int) -> bool:
-        kind = self.kind
-        return (kind.init_is_async, kind.client_is_async, kind.server_is_async, kind.drain_is_async)[item]
-
-    async def _within_deadline(self, item: int, callback: Any) -> Any:
-        timeout = self.kind.config.timeouts.callback_timeout
-        if timeout is None:
-            return await callback
+    async def _within_deadline(self, item: int, callback: Any, timeout: float) -> Any:
         with trio.move_on_after(timeout):
             return await callback
         self.conn.runtime.emit(CallbackTimedOut(self.conn, CALLBACKS[item], timeout, "callback_timeout"))

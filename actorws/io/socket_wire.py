@@ -26,7 +26,8 @@ __all__ = ["READ_SIZE", "RESET", "SocketWire", "flush_all"]
 
 #: Bytes of one read. 64 KiB of tiny frames are the most that one connection may put between two others.
 READ_SIZE = 64 * 1024
-#: And where there is no memory for that: a block that CPython mostly has (one of its own, not of malloc).
+#: And of one that finds little, as most do: a block of CPython's own, not of malloc (0.1 us less of an echo's 9), which
+#: it mostly has where there is no memory for more.
 SMALL_READ = 448
 #: Bytes of one read straight into a large payload, which costs nothing but the copy.
 GATHER_SIZE = 256 * 1024
@@ -73,7 +74,7 @@ def flush_all(wires: Sequence[Flushable]) -> None:
 class SocketWire(Wire):
     """One connected socket."""
 
-    __slots__ = ("_behind", "_eof", "_events", "_leaving", "_poller", "fd", "socket")
+    __slots__ = ("_behind", "_eof", "_events", "_leaving", "_poller", "_read_size", "fd", "socket")
 
     def __init__(self, socket: _socket.socket, runtime: Runtime, options: Backpressure, poller: Watcher) -> None:
         super().__init__(runtime, options, poller.tick_began)
@@ -81,6 +82,8 @@ class SocketWire(Wire):
         self.fd = socket.fileno()
         self._poller = poller
         self._events = READ
+        #: Bytes of the next read.
+        self._read_size = READ_SIZE
         #: Whether the receiver holds complete frames (``QUEUED`` or ``HELD``): they come before anything that is read.
         self._behind = 0
         #: Whether the peer has sent all it will.
@@ -90,6 +93,9 @@ class SocketWire(Wire):
 
     # Reading
 
+    def expect_little(self) -> None:
+        self._read_size = SMALL_READ
+
     def readable(self) -> None:
         """Read once and hand it on. The hot path: nothing special about the wire, one read, one call."""
         receiver = self.receiver
@@ -97,7 +103,7 @@ class SocketWire(Wire):
             self._read_otherwise()
             return
         try:
-            data: bytes | None = self.socket.recv(READ_SIZE)
+            data: bytes | None = self.socket.recv(self._read_size)
         except BlockingIOError:
             return
         except (OSError, MemoryError) as error:
@@ -105,6 +111,9 @@ class SocketWire(Wire):
             data, failure = None, error.with_traceback(None)
         if data:
             self.last_seen = self._poller.tick_began
+            if len(data) == SMALL_READ:
+                # There is more than usual, and so there will be.
+                self._read_size = READ_SIZE
             if receiver.receive(data):
                 self.read_again()
         elif data is not None:

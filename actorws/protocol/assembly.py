@@ -37,8 +37,8 @@ class DecoderRules:
         self.max_fragments = max_fragments
         #: Clients must mask, servers must not (RFC 6455 section 5.1).
         self.masked = masked
-        #: Up to which payload size a read may be looked at as one small frame.
-        self.small = min(125, max_message_size) if masked else -1
+        #: Up to which payload size ``parse`` may take a message: what has a length of eight bytes is never in one read.
+        self.small = min(65535, max_message_size) if masked else -1
 
 
 class Assembly:

@@ -3,19 +3,21 @@
 Rule owned here: every rule about a frame's header and payload; what ``Decoder`` hands out is valid. It parses all
 complete frames of a read in one pass and makes no object per data frame but its payload; checks and limits act on
 the header, before payload is kept. Own code because it is the hot path: per small message the well-known parsers
-cost 3-11 us, this loop under 1 us. Must not know about sockets, actors or what a close handshake is.
+cost 3-11 us, this one 0.4 us, of 32 in a read; with the inner loop in C (``accelerator``) 0.02 us. Must not know about
+sockets, actors or what a close handshake is.
 """
 
 from __future__ import annotations
 
 from actorws.exceptions import ProtocolError
+from actorws.protocol.accelerator import speedups
 from actorws.protocol.assembly import Assembly, DecoderRules, Received
 from actorws.protocol.header_rules import check_first_bytes, check_length
 from actorws.protocol.masking import apply_mask
 from actorws.protocol.opcodes import BINARY, CLOSE, FIN, FIN_BINARY, FIN_TEXT, MASKED, RSV1
-from actorws.protocol.payload import Gather, invalid_utf8
+from actorws.protocol.payload import Gather
 
-__all__ = ["FRAMES_PER_READ", "Decoder", "DecoderRules", "Received"]
+__all__ = ["ACCELERATED", "FRAMES_PER_READ", "Decoder", "DecoderRules", "Received", "parse_in_python"]
 
 #: Fairness: frames that one call of ``receive`` hands out at most, fragments counted. (Reads without a bound of tiny
 #: frames delayed other clients by 120-640 ms under a flood, bounded ones by 1-2 ms.)
@@ -26,6 +28,61 @@ TAIL_SIZE = 4096
 #: Memory: bytes of inflated messages after which a call of ``receive`` stops. A read of 64 KiB could hold hundreds of
 #: compressed messages of the largest size otherwise.
 INFLATED_PER_READ = 64 * 1024
+
+
+def parse_in_python(data: bytes, position: int, max_size: int, received: list[Received], budget: int) -> int:
+    """Take whole, unfragmented, masked messages from ``position`` on, for as long as one follows the other.
+
+    Appends them to ``received`` until that has ``budget`` items. Returns the position of the first byte not used: there
+    may be anything else, or an error of the peer, or a message of more than ``max_size`` bytes. Never raises for what a
+    peer sends.
+    """
+    end = len(data)
+    size = end - 6
+    if not position and 0 <= size <= 125 and data[1] == MASKED + size and size <= max_size and len(received) < budget:
+        # A read that is just one small message, as most reads of most servers are: half the cost of the loop.
+        if data[0] == FIN_BINARY:
+            received.append(apply_mask(data[6:], data[2:6]))
+            return end
+        if data[0] == FIN_TEXT:
+            try:
+                received.append(apply_mask(data[6:], data[2:6]).decode())
+                return end
+            except UnicodeDecodeError:
+                return 0
+    unmask, append = apply_mask, received.append
+    budget -= len(received)
+    while budget > 0 and end - position >= 6:
+        length = data[position + 1] - MASKED
+        start = position + 6
+        if length == 126 and end - position >= 8:
+            length = (data[position + 2] << 8) | data[position + 3]
+            start = position + 8
+            if length < 126:
+                break  # not the shortest form
+        elif length > 125:
+            break
+        stop = start + length
+        if not 0 <= length <= max_size or stop > end:
+            break
+        first = data[position]
+        if first == FIN_BINARY:
+            append(unmask(data[start:stop], data[start - 4 : start]))
+        elif first == FIN_TEXT:
+            try:
+                append(unmask(data[start:stop], data[start - 4 : start]).decode())
+            except UnicodeDecodeError:
+                break
+        else:
+            break
+        position = stop
+        budget -= 1
+    return position
+
+
+#: Whether it is the C code that does this.
+ACCELERATED = speedups is not None
+parse = parse_in_python if speedups is None else speedups.parse
 
 
 class Decoder(Assembly):
@@ -41,34 +98,38 @@ class Decoder(Assembly):
 
     def receive(self, data: bytes) -> list[Received]:
         """Take what the peer sent; return what is complete, in order. Never raises for what a peer sends."""
-        size = len(data) - 6
-        if not self._unfinished and 0 <= size <= self.rules.small and data[1] == MASKED + size:
-            # A read that is just one small message, as most reads of most servers are: half the cost of the loop.
-            if data[0] == FIN_BINARY:
-                return [apply_mask(data[6:], data[2:6])]
-            if data[0] == FIN_TEXT:
-                try:
-                    return [apply_mask(data[6:], data[2:6]).decode()]
-                except UnicodeDecodeError:
-                    pass  # found again, and told, below
-        received = self._receive(data)
-        self._unfinished = bool(self.attention or self._tail or self._gather is not None or self._message is not None)
+        received: list[Received] = []
+        if self._unfinished:
+            return self._receive(data, 0, received)
+        # A read of nothing but whole messages, as most reads of most servers are, needs no more than this.
+        position = parse(data, 0, self.rules.small, received, FRAMES_PER_READ)
+        return received if position == len(data) else self._receive(data, position, received)
+
+    def stop(self) -> None:
+        """As ``Assembly.stop``."""
+        super().stop()
+        self._unfinished = True
+
+    def _receive(self, data: bytes, position: int, received: list[Received]) -> list[Received]:
+        """Take what stands behind ``position``, which is 0 where something is unfinished."""
+        self._take(data, position, received)
+        self._unfinished = bool(
+            self._over or self.attention or self._tail or self._gather is not None or self._message is not None
+        )
         return received
 
-    def _receive(self, data: bytes) -> list[Received]:
+    def _take(self, data: bytes, position: int, received: list[Received]) -> None:
         if self._over:
-            return []
+            return
         if self._tail:
             data = self._tail + data
             self._tail = b""
-        received: list[Received] = []
-        position = 0
         self.attention = self.more = False
         self._inflated = 0
         if self._gather is not None:
             position = self._gather.take(data)
             if not self._gathered(received):
-                return received
+                return
         try:
             position = self._frames(data, position, received)
         except ProtocolError as error:
@@ -76,56 +137,28 @@ class Decoder(Assembly):
         else:
             if position < len(data):
                 self._tail = data[position:]
-        return received
 
     def _frames(self, data: bytes, position: int, received: list[Received]) -> int:
         """Parse frames from ``position`` on; return the position of the first byte not used."""
         end = len(data)
-        max_size = self.rules.max_message_size
-        unmask = apply_mask
-        append = received.append
-        fast = self.rules.masked
         budget = FRAMES_PER_READ
-        while end - position >= 2:
-            # The common case, a whole unfragmented small or medium frame of data from a client, with no call but
-            # unmasking. Less than six bytes are never one, but they may be a server's frame or show an error.
-            length = data[position + 1] - MASKED
-            start = position + 6
-            if length == 126 and end - position >= 8:
-                length = (data[position + 2] << 8) | data[position + 3]
-                start = position + 8
-                if length < 126:
-                    length = -1
-            elif length > 125:
-                length = -1
-            stop = start + length
-            if fast and 0 <= length <= max_size and stop <= end and self._message is None:
-                first = data[position]
-                if first == FIN_BINARY:
-                    append(unmask(data[start:stop], data[start - 4 : start]))
-                elif first == FIN_TEXT:
-                    try:
-                        append(unmask(data[start:stop], data[start - 4 : start]).decode())
-                    except UnicodeDecodeError:
-                        raise invalid_utf8() from None
-                else:
-                    stop = self._frame(data, position, received)
-                    if self._inflated > INFLATED_PER_READ:
-                        budget = 0
-            else:
-                stop = self._frame(data, position, received)
-                if stop < 0:
-                    return position
-                if self._message is not None:
-                    # A fragment hands out nothing, but takes time: 64 KiB of empty ones took 25 ms.
-                    budget -= 1
-                if self._inflated > INFLATED_PER_READ:
-                    budget = 0
-            position = stop
+        while True:
+            if self._message is None:
+                position = parse(data, position, self.rules.small, received, budget)
             if len(received) >= budget and position < end:
                 self.attention = self.more = True
                 return position
-        return position
+            if end - position < 2:
+                return position
+            stop = self._frame(data, position, received)
+            if stop < 0:
+                return position
+            position = stop
+            if self._message is not None:
+                # A fragment hands out nothing, but takes time: 64 KiB of empty ones took 25 ms.
+                budget -= 1
+            if self._inflated > INFLATED_PER_READ:
+                budget = 0
 
     def _frame(self, data: bytes, position: int, received: list[Received]) -> int:
         """Parse one frame of any kind; return the position behind it, or -1 if it isn't all there."""

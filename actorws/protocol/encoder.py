@@ -7,13 +7,27 @@ client and are made once for many. Must not know who sends or receives.
 from __future__ import annotations
 
 from actorws.frames import Close, CloseCode, Frame, Ping, Pong
+from actorws.protocol.accelerator import speedups
 from actorws.protocol.masking import apply_mask
-from actorws.protocol.opcodes import BINARY, CLOSE, FIN, FIN_BINARY, MASKED, PING, PONG, TEXT
+from actorws.protocol.opcodes import BINARY, CLOSE, FIN, FIN_BINARY, FIN_TEXT, MASKED, PING, PONG, TEXT
 
-__all__ = ["BINARY_HEADERS", "encode", "encode_close", "header", "mask", "payload_of"]
+__all__ = [
+    "BINARY_HEADERS",
+    "SHORT",
+    "encode",
+    "encode_close",
+    "encode_one",
+    "encode_one_in_python",
+    "header",
+    "mask",
+    "payload_of",
+]
 
-#: Headers of small binary frames, made once: looked up, not built, for each echo.
+#: Bytes below which frames are not counted one by one on their way to the wire: a tick is bounded in time.
+SHORT = 1024
+#: Headers of small frames, made once: looked up, not built, for each echo.
 BINARY_HEADERS = [bytes((FIN_BINARY, length)) for length in range(126)]
+TEXT_HEADERS = [bytes((FIN_TEXT, length)) for length in range(126)]
 
 
 def header(opcode: int, length: int) -> bytes:
@@ -52,6 +66,32 @@ def encode(frame: Frame) -> bytes:
     """The bytes of a frame from a server, which are the same for every client (servers don't mask)."""
     opcode, payload = payload_of(frame)
     return header(opcode, len(payload)) + payload
+
+
+def encode_one_in_python(frames: object, limit: int) -> bytes | None:
+    """The bytes of the only frame in ``frames``, as ``encode`` makes them, where nothing is to be decided about it.
+
+    That is: a list or tuple of one ``str`` or ``bytes`` whose payload has less than ``limit`` bytes. ``None`` for
+    anything else, none of which is an error here, not even a str with surrogates.
+    """
+    if (type(frames) is not list and type(frames) is not tuple) or len(frames) != 1:
+        return None
+    payload, headers, opcode = frames[0], BINARY_HEADERS, BINARY
+    if type(payload) is str:
+        headers, opcode = TEXT_HEADERS, TEXT
+        try:
+            payload = payload.encode()
+        except UnicodeEncodeError:
+            return None
+    elif type(payload) is not bytes:
+        return None
+    length = len(payload)
+    if length < 126 and length < limit:
+        return headers[length] + payload
+    return header(opcode, length) + payload if length < limit else None
+
+
+encode_one = encode_one_in_python if speedups is None else speedups.encode_one
 
 
 def encode_close(code: int, reason: str = "") -> bytes:

@@ -30,7 +30,7 @@ class UnmaskedDecoder(Decoder):
                     return [data[2:].decode()]
                 except UnicodeDecodeError:
                     pass  # found again, and told, below
-        return super().receive(data)
+        return self._receive(data, 0, [])
 
     def _frames(self, data: bytes, position: int, received: list[Received]) -> int:
         end = len(data)

@@ -119,18 +119,19 @@ class ActorTransport(Receiver):
         """Send one frame that is not a ``Close``. Raises ``TypeError`` for what is no frame."""
         raise NotImplementedError
 
-    def send_frames(self, frames: Any) -> None:
+    def send_frames(self, frames: Any) -> list[bytes] | None:
         """Send what a callback returned, which is not ``None`` or an empty list.
 
-        Raises ``InvalidReturn`` for what is no frame.
+        What it returns, if anything, is an outlet: where the actor itself may append the bytes of later frames that are
+        ``SHORT`` (plain frames of a server) instead of sending them, until its turn is over. Raises ``InvalidReturn``
+        for what is no frame.
         """
         raise NotImplementedError
 
     def send_shared(self, frames: Any, shared: Shared) -> list[bytes] | None:
         """As ``send_frames``; may take a lone frame's bytes from ``shared``, or leave them there for other actors.
 
-        What it returns, if anything, is where the actor itself may append ``shared.chunk`` of later messages instead of
-        sending it, until its turn is over.
+        What it returns, if anything, is an outlet for ``shared.chunk`` of later messages.
         """
         raise NotImplementedError
 

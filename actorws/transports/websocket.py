@@ -24,7 +24,7 @@ from actorws.events import ActorCrashed, OutputFull, ProtocolViolated, ReadingPa
 from actorws.exceptions import InvalidReturn, ProtocolError
 from actorws.frames import MAX_CLOSE_REASON, Close, CloseCode, Frame, Ping, Pong
 from actorws.protocol.codec import Decoder, Received
-from actorws.protocol.encoder import BINARY_HEADERS, encode, encode_close, header, payload_of
+from actorws.protocol.encoder import SHORT, encode, encode_close, encode_one, header, payload_of
 from actorws.reasons import Error, Overflow, Remote, Stop, Timeout
 from actorws.transports.keepalive import Watched
 from actorws.transports.rates import CountingDecoder
@@ -44,8 +44,6 @@ OPEN, CLOSING, CLOSED = ReadyState.OPEN, ReadyState.CLOSING, ReadyState.CLOSED
 
 #: Payloads from this size on leave beside their header instead of being copied behind it.
 LARGE = 16 * 1024
-#: Chunks below this size are not counted one by one: a tick is bounded in time.
-SMALL = 1024
 #: Under which a frame and its bytes, not compressed, are found by others that get the same one.
 PLAIN, NOTHING = "plain", (None, b"")
 
@@ -67,6 +65,7 @@ class WebsocketTransport(Watched):
         self.gathering = False
         self.actor: Recipient = Actor(kind, conn, self) if recipient is None else recipient
         self.watch()
+        wire.expect_little()
 
     # From the driver
 
@@ -177,47 +176,41 @@ class WebsocketTransport(Watched):
     def owes_relief(self) -> bool:
         return self.wire is not None and self.wire.stressed
 
-    def send_frames(self, frames: Any) -> None:
-        # The hot path: one short frame on an open wire, no call but the encoding.
-        kind = type(frames)
-        if kind is list or kind is tuple:
-            if len(frames) != 1:
-                self._send_many(frames)
-                return
-            frame = frames[0]
-        else:
-            frame = frames
+    def send_frames(self, frames: Any) -> list[bytes] | None:
+        # The hot path: one frame on an open wire, no call but the encoding.
         wire = self.wire
-        if self.ready_state is OPEN and wire.open:
-            if type(frame) is bytes and len(frame) < 126:
-                chunk = BINARY_HEADERS[len(frame)] + frame
-            elif (type(frame) is str or type(frame) is bytes) and len(frame) < LARGE:
-                chunk = encode(frame)
-            else:
-                self._send_one(frame)
-                return
+        if self.ready_state is OPEN and wire.open and (chunk := encode_one(frames, LARGE)) is not None:
             pending = wire.pending
-            if pending is not None and len(chunk) <= SMALL:
-                pending.append(chunk)
-            elif pending is None and (scheduler := wire.runtime.scheduler).ticking:
+            if pending is None and (scheduler := wire.runtime.scheduler).ticking:
                 # ``wire.cork`` spelled out: this is run for every message that comes alone.
-                wire.pending = [chunk]
+                wire.pending = pending = [chunk]
                 wire.corked = len(chunk)
                 scheduler.dirty.append(wire)
-            else:
-                wire.cork(chunk)
-            return
-        self._send_one(frame)
+                return pending
+            if pending is not None and len(chunk) < SHORT:
+                pending.append(chunk)
+                return pending
+            wire.cork(chunk)
+            return None
+        self._send_each(frames)
+        return None
 
     def send_shared(self, frames: Any, shared: Shared) -> list[bytes] | None:
         if type(frames) is list and len(frames) == 1 and self.ready_state is OPEN:
             frame, wire = frames[0], self.wire
-            if frame is not shared.frame and (type(frame) is str or type(frame) is bytes) and len(frame) < LARGE:
-                shared.chunk = encode(frame)
+            if frame is not shared.frame and (chunk := encode_one(frames, LARGE)) is not None:
+                shared.chunk = chunk
                 shared.frame = frame
             if frame is shared.frame and wire.open:
-                wire.cork(shared.chunk)
-                return wire.pending if len(shared.chunk) < SMALL else None
+                chunk = shared.chunk
+                if wire.pending is None and len(chunk) < SHORT and (scheduler := wire.runtime.scheduler).ticking:
+                    # ``wire.cork`` spelled out: this is run for every member.
+                    wire.pending = pending = [chunk]
+                    wire.corked = len(chunk)
+                    scheduler.dirty.append(wire)
+                    return pending
+                wire.cork(chunk)
+                return wire.pending if len(chunk) < SHORT else None
         self.send_frames(frames)
         return None
 
@@ -271,7 +264,7 @@ class WebsocketTransport(Watched):
                 compressed[PLAIN] = frame, chunk
         wire = self.wire
         pending = wire.pending
-        if pending is not None and wire.open and len(chunk) < SMALL:
+        if pending is not None and wire.open and len(chunk) < SHORT:
             pending.append(chunk)
         else:
             wire.write(chunk)

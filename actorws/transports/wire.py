@@ -170,6 +170,9 @@ class Wire:
 
     # What drivers do
 
+    def expect_little(self) -> None:
+        """From now on most of what comes is short, until it isn't."""
+
     def block(self, rest: memoryview) -> None:
         """The kernel has not taken ``rest``: from now on chunks wait, until ``unblock``."""
         options = self.options

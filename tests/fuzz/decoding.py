@@ -16,6 +16,7 @@ from actorws.reasons import Remote
 from tests.fuzz.reference import Read, Rules, read, write
 from tests.fuzz.steering import Steering
 from tests.protocol.test_codec_oracle import by_wsproto
+from tests.support.speedups import PARSERS, coded_in
 
 __all__ = ["check_stream", "decoder", "described", "frames", "make_decoder", "rules_of", "typed"]
 
@@ -85,12 +86,18 @@ def make_decoder(rules: Rules) -> Decoder:
 
 
 def check_stream(steering: Steering, wire: bytes, make: Callable[[], Decoder], expected: Read | None) -> None:
-    """A decoder reads ``wire`` as it is ``expected``, if that is known, and the same whether it is whole or cut."""
+    """A decoder reads ``wire`` as it is ``expected``, if that is known, and the same whether it is whole or cut, and
+    whether its inner loop is Python or C."""
     whole, error = drive(make(), [(wire, False)])
     if expected is not None:
         assert typed(whole) == typed(expected), f"{whole} is not {expected}"
-    in_pieces, same_error = drive(make(), steering.pieces(wire))
-    assert (typed(in_pieces), same_error) == (typed(whole), error), f"cut, it is {in_pieces}: {same_error!r}"
+    for language in PARSERS:
+        with coded_in(language):
+            for how, pieces in ("whole", [(wire, False)]), ("cut", steering.pieces(wire)):
+                again, same_error = drive(make(), pieces)
+                assert (typed(again), same_error) == (typed(whole), error), (
+                    f"{how}, with the code in {language}, it is {again}: {same_error!r}"
+                )
 
 
 def _check_wsproto(wire: bytes, rules: Rules, expected: Read) -> None:

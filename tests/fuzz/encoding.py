@@ -12,6 +12,7 @@ from actorws.protocol.encoder import BINARY_HEADERS, encode, encode_close, heade
 from actorws.reasons import Remote
 from tests.fuzz.decoding import typed
 from tests.fuzz.reference import Rules, read
+from tests.support.speedups import ENCODERS
 
 __all__ = ["encoder"]
 
@@ -39,6 +40,10 @@ def encoder(data: bytes) -> None:
         assert encoded == WebsocketsFrame(Opcode(opcode), payload).serialize(mask=False), "websockets writes it so"
         if opcode == 2 and len(payload) < 126:
             assert encoded == BINARY_HEADERS[len(payload)] + payload
+        for encode_one in ENCODERS.values():
+            is_plain = type(frame) in (str, bytes)
+            assert encode_one([frame], len(payload) + 1) == (encoded if is_plain else None), "encode_one() differs"
+            assert encode_one((frame,), len(payload)) is None, "as long as the limit"
         if isinstance(frame, Close):
             assert encoded == encode_close(frame.code, frame.reason)
         wire += encoded

@@ -15,6 +15,8 @@ from actorws.protocol.payload import FIRST_ROOM, LEAST_ROOM
 from actorws.protocol.unmasked import UnmaskedDecoder
 from actorws.reasons import Remote
 
+pytestmark = pytest.mark.usefixtures("both_codes")
+
 KEY = b"\x37\xfa\x21\x3d"
 NULL_KEY = bytes(4)
 MiB = 1024 * 1024
@@ -416,6 +418,16 @@ def test_after_an_error_nothing_more_is_taken():
     assert decoder.error is error
     assert not decoder.more
     assert not decoder.gathering
+
+
+@pytest.mark.parametrize("masked", [True, False])
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_decoder_that_was_stopped_takes_nothing_more(masked, count):
+    decoder = a_decoder(masked=masked)
+    decoder.stop()
+    for _ in range(2):
+        assert decoder.receive(frame(0x82, b"late", KEY if masked else None) * count) == []
+    assert not decoder.attention
 
 
 def test_an_error_behind_the_fairness_bound_comes_after_the_messages():

@@ -28,6 +28,8 @@ from actorws.protocol.encoder import encode, mask
 from actorws.protocol.unmasked import UnmaskedDecoder
 from actorws.reasons import Remote
 
+pytestmark = pytest.mark.usefixtures("both_codes")
+
 ENOUGH = 2**63
 
 

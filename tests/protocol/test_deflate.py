@@ -21,6 +21,8 @@ from actorws.protocol.head import parse_head
 from actorws.protocol.opcodes import BINARY, CONTINUATION, FIN, PING, RSV1, TEXT
 from tests.support.deflate import TAIL, Peer, deflated, inflated
 
+pytestmark = pytest.mark.usefixtures("both_codes")
+
 KiB, MiB = 1024, 1024 * 1024
 KEY = b"\x37\xfa\x21\x3d"
 NEITHER = "permessage-deflate; server_no_context_takeover; client_no_context_takeover"

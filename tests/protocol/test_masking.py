@@ -57,6 +57,7 @@ def test_a_key_of_other_than_four_bytes_is_refused(key):
 def test_a_frame_masked_with_any_key_decodes(implementation, size, message, key):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(codec, "apply_mask", implementation)
+        patch.setattr(codec, "parse", codec.parse_in_python)  # the C code has a masking of its own
         wire = mask(encode(message), key)
         decoder = Decoder(DecoderRules(max_message_size=1000, max_fragments=1))
         received = [item for i in range(0, len(wire), size) for item in decoder.receive(wire[i : i + size])]

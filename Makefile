@@ -24,10 +24,11 @@ SERVE_CHAT = $(PY) -m actorws serve examples.chat:app --host $(HOST) --port $(PO
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test autobahn coverage untraced soak chaos fuzz tests lint format types clean demo-ready ready
+.PHONY: help demo test autobahn coverage untraced soak chaos fuzz bench bench-full tests lint format types clean \
+	bench-ready demo-ready ready
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
 
 demo: demo-ready ## Serve the chat page (PORT=8000); Ctrl-C ends it
 	@# At a terminal, Ctrl-C is for the server alone (set -m): make would turn its exit status 0 into 130.
@@ -75,6 +76,12 @@ fuzz: ready ## Fuzz the parsers, guided by coverage (SECONDS=60 each, TARGET=hea
 	@.ci/prepare python $(VENV) fuzz || echo "actorws: no atheris here, so hypothesis does it, which nothing guides" >&2
 	@$(PY) -m tests.fuzz --seconds $(SECONDS) $(TARGET) $(ARGS)
 
+bench: bench-ready ## Measure it beside its peers, in five minutes (ARGS="--only echo --contenders actorws,picows")
+	@$(PY) -m benchmarks $(ARGS)
+
+bench-full: bench-ready ## The same with every question, for the results that the project keeps
+	@$(PY) -m benchmarks --full $(ARGS)
+
 tests: test # There is a folder of that name, so make would say that nothing is to be done.
 
 lint: ready ## Check style and formatting
@@ -89,8 +96,11 @@ types: ready ## Check types
 	@$(PY) -m mypy
 
 clean: ## Remove what the other targets made
-	rm -rf .venv* $(VENV) .autobahn build dist *.egg-info .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv* $(VENV) .autobahn benchmarks/.cache actorws/*/*.so build dist *.egg-info .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +
+
+bench-ready:
+	@.ci/prepare python $(VENV) bench
 
 demo-ready:
 	@.ci/prepare python $(VENV)

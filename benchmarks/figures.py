@@ -7,14 +7,31 @@ rounds went wrong.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 from attrs import define, field, frozen
 
-__all__ = ["Figure", "Figures", "Goal"]
+__all__ = ["Figure", "Figures", "Goal", "Spread", "short"]
+
+
+@frozen
+class Spread:
+    """What the rounds of a measurement have shown together."""
+
+    median: float
+    lowest: float
+    highest: float
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Spread:
+        """Of at least one value."""
+        return cls(median(values), min(values), max(values))
+
+    def __str__(self) -> str:
+        return f"{short(self.lowest)} - {short(self.highest)}"
 
 
 @frozen
@@ -29,7 +46,7 @@ class Goal:
         return (self.least is None or value >= self.least) and (self.most is None or value <= self.most)
 
     def __str__(self) -> str:
-        return f">= {_short(self.least)}" if self.least is not None else f"<= {_short(self.most or 0)}"
+        return f">= {short(self.least)}" if self.least is not None else f"<= {short(self.most or 0)}"
 
 
 @define
@@ -44,9 +61,9 @@ class Figure:
     values: list[float] = field(factory=list)
 
     @property
-    def median(self) -> float:
+    def spread(self) -> Spread:
         """Of all rounds."""
-        return median(self.values)
+        return Spread.of(self.values)
 
 
 class Figures:
@@ -86,12 +103,12 @@ class Figures:
         rows = [("question", "case", "figure", "median", "lowest - highest", "goal", "")]
         before = ("", "")
         for figure in self.good():
-            spread = f"{_short(min(figure.values))} - {_short(max(figure.values))}"
+            spread = figure.spread
             goal = "" if figure.goal is None else str(figure.goal)
-            met = "" if figure.goal is None else ("met" if figure.goal.is_met(figure.median) else "MISSED")
+            met = "" if figure.goal is None else ("met" if figure.goal.is_met(spread.median) else "MISSED")
             is_new = before != (before := (figure.question, figure.case))
             where = before if is_new else ("", "")
-            rows.append((*where, figure.what, _short(figure.median), spread, goal, met))
+            rows.append((*where, figure.what, short(spread.median), str(spread), goal, met))
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
         lines += [f"left out  {question}, {case}: {why}" for (question, case), why in self.left_out.items()]
@@ -101,7 +118,7 @@ class Figures:
     def write(self, path: Path, about: Mapping[str, Any]) -> None:
         """For programs. ``about`` says on what and how it was measured."""
         found = [
-            {"question": f.question, "case": f.case, "what": f.what, "median": f.median, "values": f.values}
+            {"question": f.question, "case": f.case, "what": f.what, "median": f.spread.median, "values": f.values}
             for f in self.good()
         ]
         missing = {
@@ -112,7 +129,7 @@ class Figures:
         path.write_text(json.dumps({**about, **missing, "figures": found}, indent=1) + "\n")
 
 
-def _short(value: float) -> str:
+def short(value: float) -> str:
     """Three digits that count."""
     if value == 0 or abs(value) >= 100:
         return f"{value:,.0f}".replace(",", " ")

@@ -123,7 +123,7 @@ def _driver(poller: bool) -> Iterator[None]:
         readiness.is_supported = supported
 
 
-async def _measure(case: Case, seconds: float) -> float:
+async def measure(case: Case, seconds: float) -> float:
     """CPU microseconds per message that a client received."""
     app = App()
     app.websocket("/", case.behaviour)
@@ -147,7 +147,7 @@ def main(arguments: list[str]) -> int:
         return 2
     print(f"{'rule':<40}{'with it':>10}{'without':>10}{'ratio':>8}   (us of server CPU per message)")
     for rule in RULES:
-        kept, broken = (trio.run(_measure, case, seconds) for case in (rule.kept, rule.broken))
+        kept, broken = (trio.run(measure, case, seconds) for case in (rule.kept, rule.broken))
         print(f"{rule.name:<40}{kept:>10.2f}{broken:>10.2f}{broken / kept:>8.2f}", flush=True)
     return 0
 

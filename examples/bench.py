@@ -6,6 +6,7 @@ python -m actorws serve examples.bench:app
 - ``/async`` the same with an ``async def`` callback: adds a trio task that is started on demand.
 - ``/fan`` each message is published: adds one callback for every member of the group.
 - ``/topic`` each message is broadcast: a frame encoded once and written to every member's client, no callback.
+- ``/resumable`` echo behind sessions: adds, for clients that speak ``actorws.v1``, that all is kept until it has come.
 """
 
 from __future__ import annotations
@@ -50,8 +51,13 @@ class Topic(Websocket):
         return None, []
 
 
+MiB = 1024 * 1024
+#: Peers are asked to echo as much.
+LARGE = {"max_message_size": 16 * MiB, "backpressure_limit": 64 * MiB}
+
 app = App()
-app.websocket("/", Echo)
-app.websocket("/async", AsyncEcho)
+app.websocket("/", Echo, **LARGE)
+app.websocket("/async", AsyncEcho, **LARGE)
 app.websocket("/fan", Fan)
 app.websocket("/topic", Topic)
+app.websocket("/resumable", Echo, resumable=True)

@@ -1,1 +1,1 @@
-"""Load: the compiled generator that drives the servers, and what builds and starts it."""
+"""Load: the generator that drives the servers, a program in C, and what builds and starts it."""

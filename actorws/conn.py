@@ -11,13 +11,15 @@ from collections.abc import Mapping
 from enum import Enum, IntEnum
 from typing import TYPE_CHECKING, Any
 
+from actorws.addresses import Packed, pack, unpack
 from actorws.exceptions import ConnectionEnded
 from actorws.frames import Close, Frame
 
 if TYPE_CHECKING:
     from actorws.actor.actor import Actor
     from actorws.actor.timers import Timer
-    from actorws.protocol.head import Head
+    from actorws.protocol.forms import Form
+    from actorws.protocol.head import Head, PackedHead
     from actorws.registry.unique import OnConflict
     from actorws.runtime import Runtime
 
@@ -49,15 +51,16 @@ class ReadyState(IntEnum):
 class Conn:
     """One connection, as its actor sees it. Made by actorws; the same object for every callback."""
 
-    # One per connection, so slots, and everything that can be derived is (an idle connection costs ~1 KB).
+    # One per connection, so slots, and everything that can be derived is.
     __slots__ = (
         "_actor",
+        "_address",
         "_head",
+        "_key",
         "_serial",
         "_transport",
         "assigns",
         "path_params",
-        "remote_address",
         "runtime",
         "subprotocol",
     )
@@ -73,7 +76,9 @@ class Conn:
         transport: str = "websocket",
     ) -> None:
         self._actor: Actor | None = None
-        self._head = head
+        #: The request's head, parsed or packed, and what it doesn't have in common with those of others.
+        self._head: Head | PackedHead | Form = head
+        self._key: int | None = None
         self._serial = serial
         #: The kind of wire, until there is an actor, which knows better.
         self._transport = transport
@@ -83,8 +88,7 @@ class Conn:
         """Whatever ``connect`` left here (who the client is, say)."""
         self.path_params: Mapping[str, str] = path_params
         """The values of ``{name}`` in the route's path."""
-        self.remote_address: tuple[str, int] | str = remote_address
-        """``(host, port)``, or the empty string for a Unix socket."""
+        self._address: Packed = pack(remote_address)
         self.subprotocol: str | None = None
         """The subprotocol agreed on, if any."""
 
@@ -92,6 +96,15 @@ class Conn:
     def number(self) -> int:
         """Tells the connection from all others of its runtime, now and later."""
         return self._serial
+
+    @property
+    def remote_address(self) -> tuple[str, int] | str:
+        """``(host, port)``, or the empty string for a Unix socket."""
+        return unpack(self._address)
+
+    @remote_address.setter
+    def remote_address(self, address: tuple[str, int] | str) -> None:
+        self._address = pack(address)
 
     # The request
 
@@ -103,17 +116,21 @@ class Conn:
     @property
     def path(self) -> str:
         """The path of the request, percent-decoded, without the query."""
-        return self._head.path
+        return self._request().path
 
     @property
     def query(self) -> Mapping[str, str]:
         """The query's parameters, decoded; of one given several times, the last."""
-        return self._head.query
+        return self._request().query
 
     @property
     def headers(self) -> Mapping[str, str]:
         """The request's headers, names in lower case; several of one name are joined with ``", "``."""
-        return self._head.headers
+        return self._request().headers
+
+    def _request(self) -> Head:
+        head = self._head = self._head.unpacked(self._key)
+        return head
 
     # The connection
 

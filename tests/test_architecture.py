@@ -40,7 +40,19 @@ LAYERS = [
 #: What is a file of the package itself, by its group.
 FILES = {
     **dict.fromkeys(
-        ["backoff", "behaviour", "checks", "config", "conn", "events", "exceptions", "frames", "notices", "reasons"],
+        [
+            "addresses",
+            "backoff",
+            "behaviour",
+            "checks",
+            "config",
+            "conn",
+            "events",
+            "exceptions",
+            "frames",
+            "notices",
+            "reasons",
+        ],
         "vocabulary",
     ),
     "runtime": "runtime",

@@ -16,6 +16,7 @@ from actorws.config import Config
 from actorws.exceptions import BehaviourError
 from actorws.frames import CloseCode, is_sendable
 from actorws.protocol.codec import DecoderRules
+from actorws.protocol.shared import SharedDecoder
 
 __all__ = ["Kind"]
 
@@ -41,6 +42,7 @@ class Kind:
         "config",
         "connect",
         "connect_is_async",
+        "decoder",
         "decoder_rules",
         "drain_is_async",
         "handle_client_message",
@@ -83,6 +85,7 @@ class Kind:
         self.decoder_rules = DecoderRules(
             max_message_size=limits.max_message_size, max_fragments=limits.max_fragments, masked=not is_client
         )
+        self.decoder = SharedDecoder(self.decoder_rules)
         #: Whether these connections are opened by us: then no limit on those that we accept is about them.
         self.is_client = is_client
         if is_client:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import trio
 
+from actorws.actor.chain import Link
 from actorws.actor.kind import Kind
 from actorws.actor.mailbox import Mailbox
 from actorws.actor.timers import Expirable, Timer, cancel_timers
@@ -43,8 +44,8 @@ OVER: Final = CLOSING | ENDING | ENDED
 NOT_BEGUN: Final = object()
 
 
-class Life:
-    """What every actor is born with; ``Actor`` adds the callbacks."""
+class Life(Link):
+    """What every actor is born with; ``Actor`` adds the callbacks. Linked while it has a slot of the supervisor's."""
 
     # One per connection: slots, and nothing that an idle connection doesn't need.
     __slots__ = (

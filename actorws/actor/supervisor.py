@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import trio
 from attrs import frozen
 
+from actorws.actor.chain import Chain, unlink
 from actorws.config import Limits
 from actorws.events import ActorCut, Emit
 from actorws.exceptions import HandshakeError
@@ -52,7 +53,8 @@ class Supervisor:
 
     def __init__(self, emit: Emit) -> None:
         self._emit = emit
-        self._actors: dict[Life, None] = {}
+        self._actors: Chain[Life] = Chain()
+        self._running = 0
         self._by_address: dict[str, int] = {}
         #: Of the actors, those whose connections we opened.
         self._outbound = 0
@@ -64,14 +66,14 @@ class Supervisor:
         self._empty: trio.Event | None = None
 
     def __len__(self) -> int:
-        return len(self._actors)
+        return self._running
 
     def __iter__(self) -> Iterator[Life]:
         return iter(tuple(self._actors))
 
     def statistics(self) -> SupervisorStatistics:
         """Counts at this instant."""
-        return SupervisorStatistics(len(self._actors), self._started, self._refused, self._outbound)
+        return SupervisorStatistics(self._running, self._started, self._refused, self._outbound)
 
     @property
     def draining(self) -> bool:
@@ -82,7 +84,7 @@ class Supervisor:
         """Check that there is room for one more. Raises ``HandshakeError`` 503 if there is none."""
         if self._draining:
             self._refuse("the server is going away")
-        if limits.max_connections is not None and len(self._actors) - self._outbound >= limits.max_connections:
+        if limits.max_connections is not None and self._running - self._outbound >= limits.max_connections:
             self._refuse(limits.overload_body, "max_connections")
         most = limits.max_connections_per_address
         if most is not None and self._by_address.get(_address(conn), 0) >= most:
@@ -94,7 +96,8 @@ class Supervisor:
 
     def add(self, actor: Life, conn: Conn) -> None:
         """Take a slot."""
-        self._actors[actor] = None
+        self._actors.add(actor)
+        self._running += 1
         self._started += 1
         if actor.kind.is_client:
             self._outbound += 1
@@ -104,12 +107,13 @@ class Supervisor:
 
     def remove(self, actor: Life, conn: Conn) -> None:
         """Give the slot back."""
-        del self._actors[actor]
+        unlink(actor)
+        self._running -= 1
         if actor.kind.is_client:
             self._outbound -= 1
         else:
             self._leave_address(_address(conn))
-        if not self._actors and self._empty is not None:
+        if not self._running and self._empty is not None:
             self._empty.set()
 
     def _leave_address(self, address: str) -> None:
@@ -118,8 +122,7 @@ class Supervisor:
             del self._by_address[address]
 
     def renew(self) -> None:
-        """Make the tables anew, as small as they can be: a dict never shrinks by itself."""
-        self._actors = dict(self._actors)
+        """Make the table anew, as small as it can be: a dict never shrinks by itself."""
         self._by_address = dict(self._by_address)
         self._started += 0  # an object of its own: see `actorws.io.allocator`
 
@@ -168,7 +171,7 @@ class Supervisor:
 
     async def wait_empty(self) -> None:
         """Wait until no actor is left."""
-        if self._actors:
+        if self._running:
             self._empty = trio.Event()
             await self._empty.wait()
         else:

@@ -25,13 +25,15 @@ from typing import Any, Protocol, TypeAlias
 
 from attrs import frozen
 
+from actorws.actor.chain import Chain, Link, unlink
+
 __all__ = ["Expirable", "HasTimers", "KeepsTimers", "Timer", "Wheel", "WheelStatistics", "cancel_timers", "grain"]
 
 #: Items that expire before ``advance`` looks at the time.
 EXPIRED_IN_A_ROW = 32
 
-#: In order of scheduling; a dict because it forgets any item in O(1).
-Slot: TypeAlias = "dict[Expirable, None]"
+#: In order of scheduling.
+Slot: TypeAlias = "Chain[Expirable]"
 
 
 def grain(seconds: float) -> float:
@@ -41,13 +43,10 @@ def grain(seconds: float) -> float:
     return ldexp(1.0, frexp(seconds)[1] - 6)
 
 
-class Expirable:
-    """Something with one deadline. Compared by identity: a subclass must not define ``__eq__``."""
+class Expirable(Link):
+    """Something with one deadline. Linked while it is scheduled."""
 
-    # Unset until first scheduled, so a subclass needs no call of this class's initializer.
-    __slots__ = ("_slot",)
-
-    _slot: Slot | None
+    __slots__ = ()
 
     def expire(self, now: float) -> None:
         """Called by ``Wheel.advance`` when the deadline has passed; not called after a cancel.
@@ -92,32 +91,27 @@ class Wheel:
         """
         if not seconds < inf:
             raise ValueError(f"seconds must be finite, not {seconds!r}")
-        if getattr(item, "_slot", None):
-            self.cancel(item)
+        self.cancel(item)
         size = grain(seconds)
         deadline = self._clock() + seconds if seconds > 0 else self._clock()
         instant = ceil(deadline / size) * size
         slot = self._slots.get(instant)
         is_earlier = False
         if slot is None:
-            slot = self._slots[instant] = {}
+            slot = self._slots[instant] = Chain()
             is_earlier = not self._heap or instant < self._heap[0]
             heappush(self._heap, instant)
-        slot[item] = None
-        item._slot = slot
+        slot.add(item)
         self._scheduled += 1
         if is_earlier and self.on_earlier is not None:
             self.on_earlier()
 
     def cancel(self, item: Expirable) -> bool:
         """Forget ``item``. False if it was not scheduled."""
-        slot = getattr(item, "_slot", None)
-        if not slot:
+        if getattr(item, "_after", None) is None:
             return False
-        del slot[item]
-        item._slot = None
         self._scheduled -= 1
-        if not slot:
+        if unlink(item):
             # It stays until its time has come, or too many have: left over from a crowd, each would keep a whole
             # arena of CPython's allocator from being given back to the system.
             self._emptied += 1
@@ -158,9 +152,7 @@ class Wheel:
         expired = 0
         failures: list[BaseException] = []
         for _, slot in due:
-            for item in list(slot):
-                if item._slot is not slot:  # cancelled, and perhaps scheduled anew, by one before it
-                    continue
+            while (item := slot.first()) is not None:
                 self.cancel(item)
                 expired += 1
                 try:
@@ -230,7 +222,7 @@ class Timer(Expirable):
     @property
     def active(self) -> bool:
         """Whether it waits: neither fired nor cancelled."""
-        return self._slot is not None
+        return self.is_linked
 
     def cancel(self) -> bool:
         """Take the message back. True once; False if it was cancelled, or has fired (is in the mailbox or past it)."""

@@ -55,7 +55,7 @@ class Poller:
         #: The runtime's clock at the begin of this tick.
         self.tick_began = trio.current_time()
 
-    def add(self, socket: _socket.socket, options: Backpressure) -> SocketWire:
+    def add(self, socket: _socket.SocketType, options: Backpressure) -> SocketWire:
         """Serve a connected, non-blocking socket. The wire owns it; set its ``receiver`` before the next tick.
 
         Raises ``OSError`` or ``MemoryError`` where the system has no room for it; the socket is the caller's then.
@@ -73,13 +73,13 @@ class Poller:
             by_fd.append(None)
         self._readiness.add(fd, READ)
 
-    def listen(self, socket: _socket.socket, on_ready: Callable[[], None]) -> None:
+    def listen(self, socket: _socket.SocketType, on_ready: Callable[[], None]) -> None:
         """Call ``on_ready`` when ``socket``, which listens, has connections to accept."""
         fd = socket.fileno()
         self._watch(fd)
         self._by_fd[fd] = _Listener(on_ready)
 
-    def unlisten(self, socket: _socket.socket) -> None:
+    def unlisten(self, socket: _socket.SocketType) -> None:
         """Watch a listening socket no more. It stays open."""
         fd = socket.fileno()
         if 0 <= fd < len(self._by_fd) and self._by_fd[fd] is not None:

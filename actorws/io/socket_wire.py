@@ -35,8 +35,17 @@ GATHER_SIZE = 256 * 1024
 MAX_BUFFERS = 512
 #: Chunks from this size on are not joined but written side by side.
 LARGE = 16 * 1024
-#: Frames that the receiver holds back wait for the next tick, or for the end of a pause: then they cost no tick.
-QUEUED, HELD = 1, 2
+#: What there is to know of a wire, in one number: first, which events are watched.
+EVENTS = READ | WRITE
+#: Frames that the receiver holds back come before anything that is read. They wait for the next tick (``QUEUED``), or
+#: for the end of a pause (``HELD``): then they cost no tick.
+QUEUED, HELD = 8, 16
+#: The peer has sent all it will. We are taking leave: what still comes is dropped.
+EOF, LEAVING = 32, 64
+#: Reads find little: see ``SMALL_READ``.
+LITTLE = 128
+#: All that has to be just ``READ`` where a read is a read, of whatever size, and whether output waits or not.
+OF_READING = ~(WRITE | LITTLE)
 #: What ends a connection: its own trouble, the kernel's want of memory, and ours.
 FAILURES = (OSError, MemoryError)
 #: SO_LINGER with no time to linger: close() resets the connection.
@@ -74,36 +83,32 @@ def flush_all(wires: Sequence[Flushable]) -> None:
 class SocketWire(Wire):
     """One connected socket."""
 
-    __slots__ = ("_behind", "_eof", "_events", "_leaving", "_poller", "_read_size", "fd", "socket")
+    __slots__ = ("_flags", "_poller", "socket")
 
-    def __init__(self, socket: _socket.socket, runtime: Runtime, options: Backpressure, poller: Watcher) -> None:
+    def __init__(self, socket: _socket.SocketType, runtime: Runtime, options: Backpressure, poller: Watcher) -> None:
         super().__init__(runtime, options, poller.tick_began)
         self.socket = socket
-        self.fd = socket.fileno()
         self._poller = poller
-        self._events = READ
-        #: Bytes of the next read.
-        self._read_size = READ_SIZE
-        #: Whether the receiver holds complete frames (``QUEUED`` or ``HELD``): they come before anything that is read.
-        self._behind = 0
-        #: Whether the peer has sent all it will.
-        self._eof = False
-        #: Whether we are taking leave: what still comes is dropped.
-        self._leaving = False
+        self._flags = READ
+
+    @property
+    def fd(self) -> int:
+        """The socket's descriptor, -1 when it was closed. (Kept, the number would take 40 bytes.)"""
+        return self.socket.fileno()
 
     # Reading
 
     def expect_little(self) -> None:
-        self._read_size = SMALL_READ
+        self._flags |= LITTLE
 
     def readable(self) -> None:
         """Read once and hand it on. The hot path: nothing special about the wire, one read, one call."""
         receiver = self.receiver
-        if receiver is None or self.paused or self._leaving or self._behind or receiver.gathering:
+        if self._flags & OF_READING != READ or receiver is None or receiver.gathering:
             self._read_otherwise()
             return
         try:
-            data: bytes | None = self.socket.recv(self._read_size)
+            data: bytes | None = self.socket.recv(SMALL_READ if self._flags & LITTLE else READ_SIZE)
         except BlockingIOError:
             return
         except (OSError, MemoryError) as error:
@@ -113,7 +118,7 @@ class SocketWire(Wire):
             self.last_seen = self._poller.tick_began
             if len(data) == SMALL_READ:
                 # There is more than usual, and so there will be.
-                self._read_size = READ_SIZE
+                self._flags &= ~LITTLE
             if receiver.receive(data):
                 self.read_again()
         elif data is not None:
@@ -143,9 +148,9 @@ class SocketWire(Wire):
         receiver = self.receiver
         if receiver is None:
             return
-        if self.paused or self._leaving:
+        if self.paused or self._flags & LEAVING:
             self._not_reading()
-        elif not self._behind:
+        elif not self._flags & (QUEUED | HELD):
             self._gather(receiver)
 
     def _gather(self, receiver: Receiver) -> None:
@@ -171,18 +176,18 @@ class SocketWire(Wire):
 
     def readable_again(self) -> None:
         """Go on with what the last read left."""
-        self._behind = 0
-        if self.receiver is None or self._leaving:
+        self._flags &= ~(QUEUED | HELD)
+        if self.receiver is None or self._flags & LEAVING:
             return
         if self.paused:
-            self._behind = HELD
+            self._flags |= HELD
         elif self.receiver.receive(b""):
             self.read_again()
 
     def _not_reading(self) -> None:
         """Ready although nothing is to be read: the connection broke, or what comes is to be dropped."""
         try:
-            data: bytes | None = self.socket.recv(READ_SIZE, 0 if self._leaving else _socket.MSG_PEEK)
+            data: bytes | None = self.socket.recv(READ_SIZE, 0 if self._flags & LEAVING else _socket.MSG_PEEK)
         except BlockingIOError:
             return
         except OSError as error:
@@ -191,14 +196,14 @@ class SocketWire(Wire):
             self._lost(failure)
         elif not data:
             self._finished()
-        elif not self._leaving and has_broken(self.fd):
+        elif not self._flags & LEAVING and has_broken(self.fd):
             # Else it was ready when the turn began, and was paused since: by what a write of its own, or another
             # socket, has led to.
             self._lost(ConnectionResetError("the connection broke while it was not read from"))
 
     def _finished(self) -> None:
-        self._eof = True
-        if self._leaving:
+        self._flags |= EOF
+        if self._flags & LEAVING:
             self.shut()
             return
         self.update()
@@ -208,7 +213,7 @@ class SocketWire(Wire):
     def _lost(self, error: OSError) -> None:
         receiver = self.receiver
         self._drop_output()
-        if receiver is not None and not self._leaving:
+        if receiver is not None and not self._flags & LEAVING:
             receiver.ended(error)
         self.shut()
 
@@ -216,8 +221,8 @@ class SocketWire(Wire):
         return not self.paused and is_readable(self.fd)
 
     def read_again(self) -> None:
-        if self._behind != QUEUED:
-            self._behind = QUEUED
+        if not self._flags & QUEUED:
+            self._flags = self._flags & ~HELD | QUEUED
             self._poller.read_again(self)
 
     # Writing
@@ -256,8 +261,8 @@ class SocketWire(Wire):
                 left = left[1:]
             if left:
                 self.block(memoryview(left[0] if len(left) == 1 else b"".join(left))[sent:])
-                self._watch(self._events & READ, WRITE)
-            elif self._leaving:
+                self._watch(self._flags & READ, WRITE)
+            elif self._flags & LEAVING:
                 self._shutdown()
         except MemoryError:
             self.broken()
@@ -281,7 +286,7 @@ class SocketWire(Wire):
         if rest is None:
             self._watch(READ, 0)
             self.unblock()
-            if self._leaving and self.pending is None:
+            if self._flags & LEAVING and self.pending is None:
                 self._shutdown()
 
     def _drop_output(self) -> None:
@@ -294,24 +299,24 @@ class SocketWire(Wire):
     # Interest
 
     def update(self) -> None:
-        self._watch(READ, self._events & WRITE)
-        if self._behind == HELD and not self.paused:
+        self._watch(READ, self._flags & WRITE)
+        if self._flags & HELD and not self.paused:
             self.read_again()
 
     def _watch(self, read: int, write: int) -> None:
         wanted = write
-        if not self._eof and (self._leaving or not self.paused):
+        if not self._flags & EOF and (self._flags & LEAVING or not self.paused):
             wanted |= read
-        if wanted != self._events and self.fd >= 0:
-            self._events = wanted
-            self._poller.set_events(self.fd, wanted)
+        if wanted != self._flags & EVENTS and (fd := self.fd) >= 0:
+            self._flags = self._flags & ~EVENTS | wanted
+            self._poller.set_events(fd, wanted)
 
     # The end
 
     def close(self) -> None:
-        if self._leaving or self.fd < 0:
+        if self._flags & LEAVING or self.fd < 0:
             return
-        self._leaving = True
+        self._flags |= LEAVING
         self.open = False
         self.update()
         if self.pending is None and self.rest is None:
@@ -319,7 +324,7 @@ class SocketWire(Wire):
 
     def _shutdown(self) -> None:
         """Everything was written: say so, and wait for the peer to do the same."""
-        if self._eof:
+        if self._flags & EOF:
             self.shut()
             return
         try:
@@ -334,9 +339,9 @@ class SocketWire(Wire):
             self.shut()
 
     def shut(self) -> None:
-        if self.fd < 0:
+        fd = self.fd
+        if fd < 0:
             return
-        fd, self.fd = self.fd, -1
         self.open = False
         self.socket.close()
         self._poller.forget(fd)
@@ -344,9 +349,8 @@ class SocketWire(Wire):
 
     def give_away(self) -> None:
         """Another process has the socket too, and goes on with it, unseen by the peer. The receiver gets ``closed``."""
-        fd, self.fd = self.fd, -1
         self.open = False
-        self._poller.release(fd)
+        self._poller.release(self.fd)
         self.socket.close()
         self._gone()
 

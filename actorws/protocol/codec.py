@@ -88,18 +88,18 @@ parse = parse_in_python if speedups is None else speedups.parse
 class Decoder(Assembly):
     """Parses what one peer sends. After an error or a Close it takes nothing more (RFC 6455 sections 7.1.7 and 1.4)."""
 
-    __slots__ = ("_tail", "_unfinished")
+    __slots__ = ("_tail", "unfinished")
 
     def __init__(self, rules: DecoderRules) -> None:
         super().__init__(rules)
         self._tail = b""
-        #: Whether something of the last reads bears on the next: a tail, a message or payload begun, a flag set.
-        self._unfinished = False
+        #: Whether something of the last reads may bear on the next: a tail, a message or payload begun, a flag set.
+        self.unfinished = False
 
     def receive(self, data: bytes) -> list[Received]:
         """Take what the peer sent; return what is complete, in order. Never raises for what a peer sends."""
         received: list[Received] = []
-        if self._unfinished:
+        if self.unfinished:
             return self._receive(data, 0, received)
         # A read of nothing but whole messages, as most reads of most servers are, needs no more than this.
         position = parse(data, 0, self.rules.small, received, FRAMES_PER_READ)
@@ -108,12 +108,12 @@ class Decoder(Assembly):
     def stop(self) -> None:
         """As ``Assembly.stop``."""
         super().stop()
-        self._unfinished = True
+        self.unfinished = True
 
     def _receive(self, data: bytes, position: int, received: list[Received]) -> list[Received]:
         """Take what stands behind ``position``, which is 0 where something is unfinished."""
         self._take(data, position, received)
-        self._unfinished = bool(
+        self.unfinished = bool(
             self._over or self.attention or self._tail or self._gather is not None or self._message is not None
         )
         return received

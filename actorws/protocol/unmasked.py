@@ -21,7 +21,7 @@ class UnmaskedDecoder(Decoder):
     def receive(self, data: bytes) -> list[Received]:
         """As ``Decoder.receive``."""
         size = len(data) - 2
-        if not self._unfinished and 0 <= size <= 125 and data[1] == size <= self.rules.max_message_size:
+        if not self.unfinished and 0 <= size <= 125 and data[1] == size <= self.rules.max_message_size:
             # A read that is just one small message, as most reads of most clients are.
             if data[0] == FIN_BINARY:
                 return [data[2:]]

@@ -43,7 +43,7 @@ class Arrivals:
         self._identity = identity(path)
         self._listener = Listener(socket, poller, site.runtime, self._came)
 
-    def _came(self, socket: _socket.socket, address: object) -> None:
+    def _came(self, socket: _socket.SocketType, address: object) -> None:
         if not is_ours(socket):
             socket.close()
             return
@@ -51,14 +51,14 @@ class Arrivals:
             next(iter(self._unfinished)).drop("it was too slow")
         Arrival(socket, self).read()
 
-    def wait(self, arrival: Arrival, socket: _socket.socket) -> None:
+    def wait(self, arrival: Arrival, socket: _socket.SocketType) -> None:
         """Have ``arrival`` read when there is more to read. Again: nothing."""
         if arrival not in self._unfinished:
             self._poller.listen(socket, arrival.read)
             self._unfinished[arrival] = None
             self._site.runtime.wheel.schedule(arrival, PATIENCE)
 
-    def forget(self, arrival: Arrival, socket: _socket.socket) -> None:
+    def forget(self, arrival: Arrival, socket: _socket.SocketType) -> None:
         """It has all it waited for, or will never have it."""
         if arrival in self._unfinished:
             del self._unfinished[arrival]
@@ -69,7 +69,7 @@ class Arrivals:
         """Tell what went wrong."""
         self._site.runtime.emit(HandoverFailed(self._node, why))
 
-    def serve(self, socket: _socket.socket, message: Message) -> None:
+    def serve(self, socket: _socket.SocketType, message: Message) -> None:
         """Go on with a client as if it had been accepted here."""
         site = self._site
         try:
@@ -102,7 +102,7 @@ class Arrival(Expirable):
 
     __slots__ = ("_arrivals", "_inbox", "_socket")
 
-    def __init__(self, socket: _socket.socket, arrivals: Arrivals) -> None:
+    def __init__(self, socket: _socket.SocketType, arrivals: Arrivals) -> None:
         self._socket = socket
         self._arrivals = arrivals
         self._inbox = Inbox(socket)

@@ -53,7 +53,7 @@ class Message:
     """The client's address, as it was when the connection was accepted."""
     data: bytes
     """What the client has said so far."""
-    socket: _socket.socket | None
+    socket: _socket.SocketType | None
     """The client's; ``None``: it is relayed, by the connection on which this came."""
 
 
@@ -72,7 +72,7 @@ def connect(path: Path) -> _socket.socket:
     return socket
 
 
-def give(path: Path, client: _socket.socket, remote: tuple[str, int] | str, data: bytes) -> bool:
+def give(path: Path, client: _socket.SocketType, remote: tuple[str, int] | str, data: bytes) -> bool:
     """Give a client's socket to a sibling; whether it has it. ``False``: there is no room for so much at once.
 
     Raises ``OSError`` as ``connect``. The caller's own descriptor is still open then, and it is up to it to close it.
@@ -104,7 +104,7 @@ def _header(values: dict[str, Any]) -> bytes:
 # Receiving
 
 
-def is_ours(socket: _socket.socket) -> bool:
+def is_ours(socket: _socket.SocketType) -> bool:
     """Whether the peer runs as the same user. (Where the system doesn't say it, the folder's mode does.)"""
     if not hasattr(_socket, "SO_PEERCRED"):  # pragma: no cover - macOS and the BSDs
         return True
@@ -115,7 +115,7 @@ def is_ours(socket: _socket.socket) -> bool:
 class Inbox:
     """Reads one message from a connection."""
 
-    def __init__(self, socket: _socket.socket) -> None:
+    def __init__(self, socket: _socket.SocketType) -> None:
         self._socket = socket
         self._buffer = b""
         self._descriptors: list[int] = []

@@ -93,7 +93,7 @@ class Downlink(SessionRequest):
         config = self._kind.config.handshake
         self._conn.subprotocol = handshake.choose_subprotocol(offered, config, self._accept.subprotocol)
         begin(self._sessions, self._kind, self._conn, self._accept.identity, self._carrier(at_once=True), lost)
-        self._head.forget()
+        self._conn._head = self._head.packed()
 
     def _resume(self, named: str, received: int) -> Lost | None:
         """Go on with a session. Raises ``HandshakeError`` 400 for a count that can't be."""

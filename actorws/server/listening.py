@@ -37,7 +37,7 @@ def listen(
     return StreamListener(socket, site, drivers.nursery, tls, accepts)
 
 
-def _attach(site: Site, poller: Poller, socket: _socket.socket, address: tuple[str, int] | str) -> None:
+def _attach(site: Site, poller: Poller, socket: _socket.SocketType, address: tuple[str, int] | str) -> None:
     """Serve an accepted socket on the poller."""
     wire = poller.add(socket, site.options)
     try:

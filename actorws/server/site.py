@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from actorws.config import Backpressure, ServerConfig
+from actorws.protocol.forms import Forms
 from actorws.server.custom import Routes
 from actorws.server.polls import Polls
 from actorws.sessions.store import Store
@@ -33,6 +34,7 @@ class Site:
         "draining",
         "endpoints",
         "factories",
+        "forms",
         "handover",
         "mounts",
         "options",
@@ -56,6 +58,8 @@ class Site:
         self.options = Backpressure()
         self.endpoints: set[Reception] = set()
         self.draining = False
+        #: For the handshakes of connections that are open.
+        self.forms = Forms()
         self.sessions = Store(runtime)
         self.polls = Polls(self)
         #: Where there are other workers on this host.

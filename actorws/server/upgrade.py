@@ -38,10 +38,11 @@ __all__ = ["Upgrade"]
 class Upgrade(Admission):
     """One handshake."""
 
-    __slots__ = ("_agreed", "_identity", "_in_session", "_key")
+    __slots__ = ("_agreed", "_forms", "_identity", "_in_session", "_key")
 
     def __init__(self, endpoint: Endpoint, site: Site, kind: Kind, path_params: Mapping[str, str], head: Head) -> None:
         super().__init__(endpoint, site, kind, path_params, head)
+        self._forms = site.forms
         self._key = ""
         #: The compression that was agreed to, if any.
         self._agreed: deflate.Agreed | None = None
@@ -82,7 +83,7 @@ class Upgrade(Admission):
         runtime, kind, conn = self._runtime, self._kind, self._conn
         wire = self._endpoint.wire
         rest = self._endpoint.became_websocket()
-        self._head.forget()
+        conn._head, conn._key = self._forms.pack(self._head, self._key)
         wire.options = kind.config.backpressure
         carrier = WebsocketCarrier(kind, conn, self._greeted, self._sessions.expected) if self._in_session else None
         if self._agreed is None:

@@ -61,7 +61,6 @@ class Store(Expirable):
         #: WebSockets that have not said which session they want.
         self.expected: dict[WebsocketCarrier, None] = {}
         self._policies: dict[Kind, CleanupPolicy] = {}
-        self._slot = None
 
     def __len__(self) -> int:
         """Sessions, of whatever state."""
@@ -136,7 +135,7 @@ class Store(Expirable):
     # The janitor
 
     def _watch(self) -> None:
-        if self._slot is None:
+        if not self.is_linked:
             self._runtime.wheel.schedule(self, ROUND)
 
     def expire(self, now: float) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from actorws.conn import ReadyState, SendStatus
 from actorws.frames import Frame
+from actorws.protocol.codec import Decoder
 from actorws.protocol.deflate import Agreed, Deflater, Inflater
 from actorws.protocol.encoder import payload_of
 from actorws.protocol.opcodes import CLOSE
@@ -30,6 +31,9 @@ __all__ = ["DeflatedTransport"]
 
 class DeflatedTransport(WebsocketTransport):
     """One WebSocket whose client has agreed to compression."""
+
+    # With an inflater that is this connection's alone.
+    decodes_by = Decoder
 
     __slots__ = ("_deflater",)
 

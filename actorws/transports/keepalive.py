@@ -41,6 +41,10 @@ class Watched(ActorTransport):
         """Expire in ``seconds``, instead of whenever it was to be."""
         self.wire.runtime.wheel.schedule(self, seconds)
 
+    def share_decoder(self) -> None:
+        """Keep nothing that is made for reading: the client has been silent for a while."""
+        raise NotImplementedError
+
     def watch(self) -> None:
         """Begin, when the actor is there."""
         #: When a ping was sent that nothing has come after.
@@ -51,6 +55,7 @@ class Watched(ActorTransport):
         """The deadline has come: ping the client, or end it, or look again when that may be due."""
         wire, limit = self.wire, self.timeouts.idle_timeout
         assert limit is not None
+        self.share_decoder()
         if self._pinged_at is not None and wire.last_seen >= self._pinged_at:
             self._pinged_at = None
         silent = now - wire.last_seen

@@ -24,8 +24,9 @@ class Opening(Head):
         self._query = dict(query)
         self._headers = {name.lower(): value for name, value in headers.items()}
 
-    def forget(self) -> None:
+    def packed(self) -> Head:
         """There is nothing from which it could be parsed again."""
+        return self
 
     def __repr__(self) -> str:
         return f"<Opening {self._path}>"

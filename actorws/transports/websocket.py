@@ -25,6 +25,7 @@ from actorws.exceptions import InvalidReturn, ProtocolError
 from actorws.frames import MAX_CLOSE_REASON, Close, CloseCode, Frame, Ping, Pong
 from actorws.protocol.codec import Decoder, Received
 from actorws.protocol.encoder import SHORT, encode, encode_close, encode_one, header, payload_of
+from actorws.protocol.shared import SharedDecoder, is_idle
 from actorws.reasons import Error, Overflow, Remote, Stop, Timeout
 from actorws.transports.keepalive import Watched
 from actorws.transports.rates import CountingDecoder
@@ -52,15 +53,17 @@ class WebsocketTransport(Watched):
     """One WebSocket of the server's side."""
 
     name: ClassVar[str] = "websocket"
-    #: What parses what comes.
-    decodes_by: ClassVar[type[Decoder]] = Decoder
+    #: What parses what comes; ``None``: the decoder of the kind, as long as nothing is unfinished. (One of its own
+    #: takes 128 bytes, and is empty in most connections at most times.)
+    decodes_by: ClassVar[type[Decoder] | None] = None
 
     __slots__ = ("decoder", "gathering")
 
     def __init__(self, wire: Wire, kind: Kind, conn: Conn, recipient: Recipient | None = None) -> None:
         """``recipient``: who is told of the client, if it isn't an actor of its own."""
         self.wire = wire
-        self.decoder = (self.decodes_by if kind.rates is None else CountingDecoder)(kind.decoder_rules)
+        own = self.decodes_by if kind.rates is None else CountingDecoder
+        self.decoder: Decoder = kind.decoder if own is None else own(kind.decoder_rules)
         self.ready_state = OPEN
         self.gathering = False
         self.actor: Recipient = Actor(kind, conn, self) if recipient is None else recipient
@@ -77,11 +80,27 @@ class WebsocketTransport(Watched):
 
     def receive(self, data: bytes) -> bool:
         received = self.decoder.receive(data)
-        if self.decoder.attention or self.ready_state is not OPEN:
+        if self.decoder.unfinished or self.ready_state is not OPEN:
+            return self._go_on(received)
+        if received:
+            self.actor.receive(received)
+        return False
+
+    def _go_on(self, received: list[Received]) -> bool:
+        """Hand on what has come, if there is or may be more to it."""
+        decoder = self.decoder
+        if type(decoder) is SharedDecoder and not is_idle(decoder):
+            decoder = self.decoder = decoder.taken_out()
+        if decoder.attention or self.ready_state is not OPEN:
             return self._sort(received)
         if received:
             self.actor.receive(received)
         return False
+
+    def share_decoder(self) -> None:
+        """Give a decoder of its own back, if nothing is unfinished any more."""
+        if self.decodes_by is None and type(self.decoder) is Decoder and is_idle(self.decoder):
+            self.decoder = self.actor.kind.decoder
 
     def _sort(self, received: list[Received]) -> bool:
         """Control frames are seen to here, data goes on to the actor, all in the order in which it came."""

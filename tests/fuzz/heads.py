@@ -127,9 +127,9 @@ def _check_reader(reader: RequestReader, config: ServerConfig) -> None:
 
 
 def _look_at(head: Head, body: bytes) -> _Seen:
-    """Everything that may be asked of a head; none of it raises, before or after it was forgotten."""
+    """Everything that may be asked of a head; none of it raises, before or after it was packed."""
     before = (dict(head.headers), head.path, dict(head.query))
-    head.forget()
+    head = head.packed().unpacked()
     assert (dict(head.headers), head.path, dict(head.query)) == before
     assert head.path.startswith("/")
     assert not head.is_upgrade or head.has_token("connection", "upgrade")

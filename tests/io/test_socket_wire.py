@@ -27,7 +27,7 @@ class FakeSocket:
         self.did = []
 
     def fileno(self):
-        return 7
+        return -1 if "close" in self.did else 7
 
     def recv(self, size, flags=0):
         answer = self.comes.pop(0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import httptools
@@ -79,13 +80,13 @@ class TestHead:
         assert head.query is head.query
         assert head.path is head.path
 
-    def test_forgets_what_it_parsed_and_parses_it_again(self) -> None:
+    def test_packed_it_is_its_bytes_and_unpacked_it_is_parsed_again(self) -> None:
         head = parse_head(UPGRADE, 100)
-        before = head.headers, head.query, head.path
-        head.forget()
-        assert head._headers is None and head._query is None and head._path is None
-        assert (head.headers, head.query, head.path) == before
-        assert head.headers is not before[0]
+        packed = head.packed()
+        assert packed == UPGRADE and sys.getsizeof(packed) <= sys.getsizeof(UPGRADE) + 16
+        again = packed.unpacked()
+        assert (again.headers, again.query, again.path) == (head.headers, head.query, head.path)
+        assert again.headers is not head.headers
 
     @pytest.mark.parametrize(
         ("version", "connection", "expected"),
@@ -180,8 +181,7 @@ class TestRefusedHeads:
         """RFC 9112 section 3.2.2."""
         head = parse_head(b"GET %b HTTP/1.1\r\nHost: %b\r\n\r\n" % (target, host), 100)
         assert (head.path, head.target, head.query) == ("/b", "/b?c", {"c": ""})
-        head.forget()
-        assert head.path == "/b"
+        assert head.packed().unpacked().path == "/b"
 
     @pytest.mark.parametrize("target", [b"http://b/", b"http://a:80/", b"http://u@a/", b"http://a\xff/"])
     def test_an_absolute_target_with_another_host_is_400(self, target: bytes) -> None:

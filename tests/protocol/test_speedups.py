@@ -97,7 +97,7 @@ def trace(language, wire, cuts, rules):
         for start, end in pairwise(bounds):
             turn = decoder.receive(wire[start:end])
             while True:
-                state = decoder.attention, decoder.more, decoder.gathering, decoder._tail, decoder._unfinished
+                state = decoder.attention, decoder.more, decoder.gathering, decoder._tail, decoder.unfinished
                 error = decoder.error and (decoder.error.code, decoder.error.limit, str(decoder.error))
                 seen.append(([(type(item), item) for item in turn], error, state))
                 if not decoder.more:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from actorws.conn import Conn
+from actorws.protocol.head import Head
 
 
 class FakeActor:
@@ -19,7 +20,8 @@ class FakeActor:
         self.groups: set[str] | None = None
         self.has_ended = False
         runtime: Any = SimpleNamespace(id="here")
-        self.conn = Conn(runtime, SimpleNamespace(path="/"), serial=serial, path_params={}, remote_address="")  # type: ignore[arg-type]
+        head = Head(b"GET / HTTP/1.1\r\n\r\n")
+        self.conn = Conn(runtime, head, serial=serial, path_params={}, remote_address="")
         self.conn._actor = self  # type: ignore[assignment]
 
 

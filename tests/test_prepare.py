@@ -90,5 +90,5 @@ def test_a_machine_that_can_not_install_a_server_is_told_what_that_costs(tmp_pat
 def test_make_alone_lists_every_target_that_is_meant_for_people():
     environment = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL")}
     listed = subprocess.run(["make"], cwd=PROJECT, env=environment, capture_output=True, text=True, check=True).stdout
-    targets = "help demo test autobahn coverage soak chaos fuzz lint format types clean"
+    targets = "help demo test autobahn coverage soak chaos fuzz bench bench-full lint format types clean"
     assert [line.split()[1] for line in listed.splitlines()] == targets.split()

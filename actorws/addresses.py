@@ -10,7 +10,7 @@ from __future__ import annotations
 import socket
 from typing import TypeAlias
 
-__all__ = ["Address", "Packed", "pack", "unpack"]
+__all__ = ["Address", "Packed", "host_of", "pack", "unpack"]
 
 #: ``(host, port)``, or a string where there is neither.
 Address: TypeAlias = tuple[str, int] | str
@@ -47,3 +47,10 @@ def unpack(packed: Packed) -> Address:
     if packed & IPV6:
         return socket.inet_ntop(socket.AF_INET6, (host & (1 << 128) - 1).to_bytes(16, "big")), port
     return socket.inet_ntop(socket.AF_INET, host.to_bytes(4, "big")), port
+
+
+def host_of(packed: Packed) -> int | str:
+    """What tells the host from others, without the port; not as it is written, which takes four times as long."""
+    if type(packed) is int:
+        return packed >> PORT
+    return packed[0] if type(packed) is tuple else packed  # type: ignore[return-value]

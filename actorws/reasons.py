@@ -133,6 +133,11 @@ class ReasonRules:
     resumable: bool = False
     """Whether a session may outlive a wire that ended for this reason."""
 
+    @property
+    def is_detail(self) -> bool:
+        """Whether such an end is of interest only to who looks for a fault."""
+        return self.log_level <= logging.DEBUG
+
 
 RULES: dict[type, ReasonRules] = {
     Normal: ReasonRules(CloseCode.NORMAL, logging.DEBUG),

@@ -185,8 +185,10 @@ class Life(Link):
         # Cycles are cut here, so that memory is back without the garbage collector: what was raised knows the actor.
         self.state = self.reason = None
         self.conn = None  # type: ignore[assignment]
-        conn.runtime.supervisor.remove(self, conn)
-        conn.runtime.emit(ActorEnded(conn, reason))
+        runtime = conn.runtime
+        runtime.supervisor.remove(self, conn)
+        if not RULES[type(reason)].is_detail or runtime.wants_details():
+            runtime.emit(ActorEnded(conn, reason))
 
     def _forget_mailbox(self) -> None:
         if self.mailbox is not None:

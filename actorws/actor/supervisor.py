@@ -14,6 +14,7 @@ import trio
 from attrs import frozen
 
 from actorws.actor.chain import Chain, unlink
+from actorws.addresses import host_of
 from actorws.config import Limits
 from actorws.events import ActorCut, Emit
 from actorws.exceptions import HandshakeError
@@ -55,7 +56,7 @@ class Supervisor:
         self._emit = emit
         self._actors: Chain[Life] = Chain()
         self._running = 0
-        self._by_address: dict[str, int] = {}
+        self._by_address: dict[int | str, int] = {}
         #: Of the actors, those whose connections we opened.
         self._outbound = 0
         self._started = 0
@@ -87,7 +88,7 @@ class Supervisor:
         if limits.max_connections is not None and self._running - self._outbound >= limits.max_connections:
             self._refuse(limits.overload_body, "max_connections")
         most = limits.max_connections_per_address
-        if most is not None and self._by_address.get(_address(conn), 0) >= most:
+        if most is not None and self._by_address.get(host_of(conn._address), 0) >= most:
             self._refuse("too many connections from this address", "max_connections_per_address")
 
     def _refuse(self, why: str, limit: str = "") -> None:
@@ -102,7 +103,7 @@ class Supervisor:
         if actor.kind.is_client:
             self._outbound += 1
             return
-        address = _address(conn)
+        address = host_of(conn._address)
         self._by_address[address] = self._by_address.get(address, 0) + 1
 
     def remove(self, actor: Life, conn: Conn) -> None:
@@ -112,11 +113,11 @@ class Supervisor:
         if actor.kind.is_client:
             self._outbound -= 1
         else:
-            self._leave_address(_address(conn))
+            self._leave_address(host_of(conn._address))
         if not self._running and self._empty is not None:
             self._empty.set()
 
-    def _leave_address(self, address: str) -> None:
+    def _leave_address(self, address: int | str) -> None:
         self._by_address[address] -= 1
         if not self._by_address[address]:
             del self._by_address[address]
@@ -181,7 +182,3 @@ class Supervisor:
 def _said_to(actor: Life, frame: Close | None) -> Close | None:
     """What clients are told is not for the servers that we are a client of: that we restart, say."""
     return None if actor.kind.is_client else frame
-
-
-def _address(conn: Conn) -> str:
-    return conn.remote_address if isinstance(conn.remote_address, str) else conn.remote_address[0]

@@ -206,13 +206,16 @@ class SocketWire(Wire):
         if self._flags & LEAVING:
             self.shut()
             return
-        self.update()
         assert self.receiver is not None
         self.receiver.ended(None)
+        # Behind it: mostly that was the end, and there is nothing to watch any more.
+        self.update()
 
     def _lost(self, error: OSError) -> None:
         receiver = self.receiver
         self._drop_output()
+        # Nothing more comes, so that `close` closes, and waits for nobody.
+        self._flags |= EOF
         if receiver is not None and not self._flags & LEAVING:
             receiver.ended(error)
         self.shut()
@@ -247,6 +250,8 @@ class SocketWire(Wire):
     def broken(self) -> None:
         """A write failed. The next read, which is sure to come, tells: epoll always reports a broken connection."""
         self._drop_output()
+        if self.fd >= 0:
+            self._watch(READ, 0)
         try:
             # For where it was the system that failed, not the connection (ENOBUFS, ENOMEM): then it is broken now.
             self.socket.shutdown(_socket.SHUT_RDWR)
@@ -293,8 +298,6 @@ class SocketWire(Wire):
         """Whole frames or a dead socket: after a failed write nothing more is written."""
         self.open = False
         self.pending = self.rest = self.queue = None
-        if self.fd >= 0:
-            self._watch(READ, 0)
 
     # Interest
 
@@ -318,8 +321,12 @@ class SocketWire(Wire):
             return
         self._flags |= LEAVING
         self.open = False
+        is_written = self.pending is None and self.rest is None
+        if is_written and self._flags & EOF:
+            self.shut()
+            return
         self.update()
-        if self.pending is None and self.rest is None:
+        if is_written:
             self._shutdown()
 
     def _shutdown(self) -> None:

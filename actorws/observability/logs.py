@@ -121,6 +121,10 @@ class LogEvents:
         self._last_line: dict[type, float] = {}
         self._left_out: dict[type, int] = {}
 
+    def wants_details(self) -> bool:
+        """Whether events at level debug get a line. If not, those who cause them may spare themselves the trouble."""
+        return self._logger.isEnabledFor(logging.DEBUG)
+
     def __call__(self, event: Event) -> None:
         try:
             self._write(event)
@@ -161,7 +165,7 @@ def level_of(event: Event) -> int:
         reason = event.reason
         if isinstance(reason, reasons.Error) and isinstance(reason.exception, PeerError):
             return logging.DEBUG
-        if reason == reasons.Overflow("rate"):
+        if isinstance(reason, reasons.Overflow) and reason.bound == "rate":
             return logging.DEBUG
         return reasons.RULES[type(reason)].log_level
     if isinstance(event, events.ConnectFailed) and event.retry_in is None:

@@ -71,8 +71,10 @@ def negotiate(head: Head, options: Compression) -> Agreed | None:
 
     Raises ``HandshakeError`` 400 for a header that isn't a list of extensions.
     """
-    value = head.headers.get("sec-websocket-extensions")
-    if value is None or not options.compression:
+    if not options.compression:
+        return None
+    value = head.get("sec-websocket-extensions")
+    if value is None:
         return None
     try:
         offers = parse_extension(value)

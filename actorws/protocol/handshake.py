@@ -56,21 +56,29 @@ def check(head: Head) -> str:
     Raises ``HandshakeError``: 405 for another method than GET, 426 for a request that asks for no WebSocket or for
     another version than 13, 400 for HTTP/1.0 and for a key that is missing, repeated or malformed.
     """
-    headers = head.headers
+    form = head.form
+    if form is None or not form.is_handshake:
+        _check_request(head)
+        if form is not None:
+            form.is_handshake = True
+    key = head.get("sec-websocket-key") or ""
+    if not _KEY.fullmatch(key):
+        raise HandshakeError(400, "the request needs one Sec-WebSocket-Key: 16 bytes in base64")
+    return key
+
+
+def _check_request(head: Head) -> None:
+    """As ``check``, all but the key."""
     if head.method != "GET":
         raise HandshakeError(405, "a WebSocket is opened with GET", [("Allow", "GET")])
     if not head.is_upgrade:
         raise HandshakeError(426, "this address speaks WebSocket: the request has to ask for an upgrade", _UPGRADE)
     if head.http_version != "1.1":
         raise HandshakeError(400, "a WebSocket needs HTTP/1.1")
-    if "host" not in headers:
+    if head.get("host") is None:
         raise HandshakeError(400, "the request has no Host header")
-    if headers.get("sec-websocket-version") != "13":
+    if head.get("sec-websocket-version") != "13":
         raise _version_error(head)
-    key = headers.get("sec-websocket-key", "")
-    if not _KEY.fullmatch(key):
-        raise HandshakeError(400, "the request needs one Sec-WebSocket-Key: 16 bytes in base64")
-    return key
 
 
 def _version_error(head: Head) -> HandshakeError:
@@ -90,7 +98,7 @@ def host_allowed(head: Head, allowed: Sequence[str] | None) -> bool:
     """Whether the client calls this server by a name in ``allowed`` (``None``: any), whatever the port."""
     if allowed is None:
         return True
-    host = re.sub(r":[0-9]*$", "", head.headers.get("host", "").lower())
+    host = re.sub(r":[0-9]*$", "", (head.get("host") or "").lower())
     return host in map(str.lower, allowed)
 
 
@@ -100,7 +108,7 @@ def origin_allowed(head: Head, allowed: Sequence[str] | None) -> bool:
     True without an Origin (no browser), for the request's own host and port, for an origin in ``allowed``, and
     for any with ``"*"``. The scheme of the own host is not compared: behind a proxy that ends TLS it isn't known.
     """
-    origin = head.headers.get("origin")
+    origin = head.get("origin")
     if origin is None:
         return True
     if "," in origin:
@@ -116,7 +124,7 @@ def _is_own_host(origin: str, head: Head) -> bool:
         return False
     scheme, host, port = match.groups()
     default = _DEFAULT_PORT.get(scheme)
-    own = head.headers.get("host", "").lower().removesuffix(f":{default}")
+    own = (head.get("host") or "").lower().removesuffix(f":{default}")
     return own == (host if port is None or port == default else f"{host}:{port}")
 
 
@@ -127,7 +135,7 @@ def _normal(origin: str) -> str:
 
 def offered_subprotocols(head: Head) -> list[str]:
     """What the client speaks, in its order of preference. Raises ``HandshakeError`` 400 for what is no token."""
-    value = head.headers.get("sec-websocket-protocol")
+    value = head.get("sec-websocket-protocol")
     if value is None:
         return []
     # RFC 9110 section 5.6.1.2: empty elements of a list are skipped.

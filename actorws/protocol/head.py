@@ -9,11 +9,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, unquote_to_bytes
 
 import httptools
 
 from actorws.exceptions import HandshakeError
+
+if TYPE_CHECKING:
+    from actorws.protocol.forms import Form
 
 __all__ = ["END", "Head", "PackedHead", "check_unfinished", "parse_head"]
 
@@ -41,13 +45,15 @@ class Head:
     """The head of one request. Keeps the raw bytes and parses on access, as every open connection keeps one."""
 
     # A dict of 8 headers takes 1.5 KB, the raw bytes 250, and this object 80: see `packed`.
-    __slots__ = ("_headers", "_path", "_query", "body_length", "raw")
+    __slots__ = ("_headers", "_path", "_query", "body_length", "form", "raw")
 
-    def __init__(self, raw: bytes) -> None:
+    def __init__(self, raw: bytes, form: Form | None = None) -> None:
         self.raw = raw
         """The bytes as they came, the empty line included."""
         self.body_length: int | None = 0
         """Bytes of the body that follows; ``None`` if it is chunked."""
+        self.form = form
+        """What it has in common with the heads of other clients, if that is known."""
         self._headers: dict[str, str] | None = None
         self._path: str | None = None
         self._query: dict[str, str] | None = None
@@ -63,6 +69,8 @@ class Head:
     @property
     def method(self) -> str:
         """Such as ``GET``."""
+        if self.form is not None:
+            return "GET"
         return self.raw[: self.raw.index(b" ")].decode("ascii")
 
     @property
@@ -73,12 +81,16 @@ class Head:
     @property
     def http_version(self) -> str:
         """``1.0`` or ``1.1``."""
+        if self.form is not None:
+            return "1.1"
         end = self.raw.index(b"\r\n")
         return self.raw[end - 3 : end].decode("ascii")
 
     @property
     def path(self) -> str:
         """The path, percent-decoded, without the query."""
+        if self.form is not None:
+            return self.form.path
         if self._path is None:
             self._path = _decode_path(_origin_form(self.raw))
         return self._path
@@ -99,6 +111,8 @@ class Head:
 
     def get(self, name: str, default: str | None = None) -> str | None:
         """The value of the header ``name`` (in lower case)."""
+        if self.form is not None:
+            return self.form.get(self.raw, name, default)
         return self.headers.get(name, default)
 
     def count(self, name: str) -> int:
@@ -107,7 +121,7 @@ class Head:
 
     def has_token(self, name: str, token: str) -> bool:
         """Whether the comma-separated header ``name`` has ``token``; both in lower case."""
-        value = self.headers.get(name)
+        value = self.get(name)
         if value is None:
             return False
         value = value.lower()
@@ -123,6 +137,8 @@ class Head:
     @property
     def is_upgrade(self) -> bool:
         """Whether the client asks for a WebSocket here (RFC 6455 section 4.2.1), well or badly."""
+        if self.form is not None:
+            return True
         return self.has_token("upgrade", "websocket") and self.has_token("connection", "upgrade")
 
     def __repr__(self) -> str:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from actorws.exceptions import HandshakeError
 from actorws.protocol.chunked import ChunkedBody
-from actorws.protocol.head import END, Head, check_unfinished, parse_head
+from actorws.protocol.forms import Forms
+from actorws.protocol.head import END, Head, check_unfinished
 
 if TYPE_CHECKING:
     from actorws.config import ServerConfig
@@ -29,10 +30,12 @@ class RequestReader:
     connection can't be read any further.
     """
 
-    __slots__ = ("_body", "_buffer", "_config", "body", "complete", "head", "rest")
+    __slots__ = ("_body", "_buffer", "_config", "_forms", "body", "complete", "head", "rest")
 
-    def __init__(self, config: ServerConfig) -> None:
+    def __init__(self, config: ServerConfig, forms: Forms | None = None) -> None:
+        """``forms``: what is known of other connections' heads, by the same options."""
         self._config = config
+        self._forms = Forms(config.max_headers) if forms is None else forms
         self._forget()
 
     def _forget(self) -> None:
@@ -113,7 +116,7 @@ class RequestReader:
             return
         end += len(END)
         self._buffer = b""
-        self.head = head = parse_head(data if end == len(data) else data[:end], self._config.max_headers)
+        self.head = head = self._forms.read(data if end == len(data) else data[:end])
         if head.body_length == 0:
             self.complete = True
             self.rest = data[end:]

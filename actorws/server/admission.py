@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Admission"]
 
+#: What ``None`` from ``connect`` means.
+_ACCEPT = Accept()
+
 
 class Admission:
     """One request. What becomes of it when it is let in is for subclasses to say."""
@@ -65,11 +68,15 @@ class Admission:
         return self._decide(decision)
 
     def _check_origin(self) -> None:
-        options = self._kind.config.handshake
+        options, form = self._kind.config.handshake, self._head.form
+        if form is not None and form.allowed_by is options:
+            return
         if not handshake.host_allowed(self._head, options.allowed_hosts):
             raise HandshakeError(403, "this server is not called so")
         if not handshake.origin_allowed(self._head, options.allowed_origins):
             raise HandshakeError(403, "the Origin of this page is not allowed")
+        if form is not None:
+            form.allowed_by = options
 
     async def work(self) -> None:
         """An ``async def connect``, in a worker."""
@@ -107,8 +114,8 @@ class Admission:
         if isinstance(decision, Reject):
             self._reject(decision)
             return False
-        accept = decision if isinstance(decision, Accept) else Accept()
-        if decision is not None and accept is not decision:
+        accept = _ACCEPT if decision is None else decision
+        if not isinstance(accept, Accept):
             error = TypeError(f"{self._kind.name}.connect must return None, Accept or Reject, not {decision!r:.100}")
             self._endpoint.crashed(error)
             return False

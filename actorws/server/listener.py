@@ -14,7 +14,7 @@ import stat
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import trio
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from actorws.runtime import Runtime
     from actorws.transports.rates import TokenBucket
 
-__all__ = ["Listener", "identity", "open_tcp", "open_unix", "remove_unix", "url_of"]
+__all__ = ["Listener", "accepting_on", "identity", "open_tcp", "open_unix", "remove_unix", "url_of"]
 
 #: Connections accepted in one tick, so that a storm of them doesn't hold up those that are open.
 ACCEPTS = 64
@@ -161,6 +161,26 @@ def url_of(socket: _socket.socket, *, secure: bool) -> str:
     return f"{'https' if secure else 'http'}://{_written(host, port)}"
 
 
+def accepting_on(socket: _socket.socket) -> Callable[[], tuple[_socket.SocketType, Any]]:
+    """``socket.accept`` without its enums and the class around each socket: 4 us instead of 6, 48 bytes instead of 96.
+
+    Of a subclass it is its own.
+    """
+    if type(socket) is not _socket.socket:
+        return socket.accept
+    family, kind, protocol = int(socket.family), int(socket.type), socket.proto
+
+    def accept() -> tuple[_socket.SocketType, Any]:
+        fd, address = socket._accept()  # type: ignore[attr-defined]  # what `socket.accept` itself calls
+        try:
+            return _socket.SocketType(family, kind, protocol, fd), address
+        except BaseException:
+            _socket.close(fd)
+            raise
+
+    return accept
+
+
 class Listener(Expirable):
     """Accepts on one socket, in the poller's tick."""
 
@@ -174,11 +194,11 @@ class Listener(Expirable):
     ) -> None:
         """``accepts``: tokens of which each connection takes one, shared by all listeners of a server."""
         self._socket = socket
+        self._accept_one = accepting_on(socket)
         self._poller = poller
         self._runtime = runtime
         self._on_accept = on_accept
         self._accepts = accepts
-        self._kind = int(socket.family), int(socket.type), socket.proto
         self._inherits_nodelay = socket.family not in (_socket.AF_INET, _socket.AF_INET6) or os.uname()[0] == "Linux"
         poller.listen(socket, self._accept)
         poller.on_shortage.append(self._rest)
@@ -195,8 +215,7 @@ class Listener(Expirable):
         failed = 0
         for _ in range(ACCEPTS):
             try:
-                accepted, address = self._socket.accept()
-                connection = self._slim(accepted)
+                connection, address = self._accept_one()
             except BlockingIOError:
                 return
             except (OSError, MemoryError) as error:
@@ -216,14 +235,6 @@ class Listener(Expirable):
                 return
             if accepts is not None and accepts.take(1, trio.current_time()):
                 return  # if there is another one, it comes back here, and waits
-
-    def _slim(self, accepted: _socket.socket) -> _socket.SocketType:
-        """The same without what the module ``socket`` adds to it: 48 bytes, not 96."""
-        if type(accepted) is not _socket.socket:
-            return accepted  # somebody's own, as the one that listens is
-        slim = _socket.SocketType(*self._kind, accepted.fileno())
-        accepted.detach()
-        return slim
 
     def _take(self, connection: _socket.SocketType, address: tuple[str, int] | str) -> None:
         connection.setblocking(False)

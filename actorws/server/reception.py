@@ -59,7 +59,7 @@ class Reception(Receiver):
         self.address = address
         self.gathering = False
         self._site = site
-        self._reader = RequestReader(site.config)
+        self._reader = RequestReader(site.config, site.forms)
         #: Whether the current request was handed to its handler, or none is taken any more.
         self._began = False
         #: Whether the head of the current request is there and its body is not.

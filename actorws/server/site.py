@@ -52,14 +52,14 @@ class Site:
         #: Who is asked for transports, in the order of registration.
         self.factories = router.factories if isinstance(router, Routes) else ()
         self.config = config
+        #: Of handshakes that have come, for others like them and for connections that are open.
+        self.forms = Forms(config.max_headers)
         #: The mounted apps that run here; ``None`` if there can't be any.
         self.mounts = mounts
         #: Of connections that are not WebSockets (yet).
         self.options = Backpressure()
         self.endpoints: set[Reception] = set()
         self.draining = False
-        #: For the handshakes of connections that are open.
-        self.forms = Forms()
         self.sessions = Store(runtime)
         self.polls = Polls(self)
         #: Where there are other workers on this host.

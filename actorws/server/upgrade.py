@@ -7,7 +7,7 @@ lost; ``init``'s frames are the first bytes behind the 101. Must not know socket
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import trio
 
@@ -97,10 +97,12 @@ class Upgrade(Admission):
             carrier.transport = transport
             wire.write(response)
         else:
-            actor = cast(Actor, transport.actor)
+            actor = transport.actor
+            assert isinstance(actor, Actor)
             runtime.supervisor.add(actor, conn)
             wire.write(response)
-            runtime.emit(ActorStarted(conn))
+            if runtime.wants_details():
+                runtime.emit(ActorStarted(conn))
             actor.start()
         return receiver.receive(rest) if rest else False
 

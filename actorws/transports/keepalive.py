@@ -80,10 +80,11 @@ class Watched(ActorTransport):
 
     def _look_again(self, silent: float) -> None:
         """When the client may have been silent for long enough to be pinged, or ended."""
-        limit = self.timeouts.idle_timeout
+        config = self.actor.kind.config
+        limit = config.timeouts.idle_timeout
         if limit is None:
             return
-        if self.actor.kind.config.keepalive.send_pings and self._pinged_at is None:
+        if config.keepalive.send_pings and self._pinged_at is None:
             limit -= self._margin(limit)
         self.within(max(limit - silent, 0.001))
 

@@ -363,8 +363,11 @@ class WebsocketTransport(Watched):
         self.gathering = False
         wire = self.wire
         wire.open = False
-        self.within(self.timeouts.close_timeout)
+        timeout = self.timeouts.close_timeout
         wire.close()
+        if self.wire is not None:
+            # It hasn't closed at once: the client has still to do its part.
+            self.within(timeout)
 
     def expire(self, now: float) -> None:
         if self.ready_state is CLOSED:

@@ -10,6 +10,7 @@ import trio
 
 from actorws import HandshakeError, Shutdown
 from actorws.actor.supervisor import Supervisor
+from actorws.addresses import pack
 from actorws.config import Limits
 
 
@@ -41,7 +42,7 @@ class FakeActor:
 
 
 def conn(host="192.0.2.1"):
-    return SimpleNamespace(remote_address=(host, 1))
+    return SimpleNamespace(_address=pack((host, 1)))
 
 
 async def test_slots_are_counted_in_all_and_per_address():

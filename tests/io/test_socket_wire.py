@@ -333,6 +333,19 @@ def test_a_connection_that_has_broken_when_we_take_leave_is_closed(wire, receive
     assert (receiver.told, wire.socket.did[-1]) == (["closed"], "close")
 
 
+def test_leave_of_who_was_reset_is_taken_without_a_call_of_the_kernel_but_to_close(wire, receiver):
+    """Not even to watch it otherwise: most that ends ends so, and the peer is not there to be told."""
+    receiver.ended = lambda error: wire.close()
+    ready(wire, BROKEN)
+    assert (wire.socket.did, wire._poller.interest, receiver.told) == (["close"], [], ["closed"])
+
+
+def test_leave_of_who_has_finished_is_taken_without_one_too(wire, receiver):
+    receiver.ended = lambda error: wire.close()
+    ready(wire, b"")
+    assert (wire.socket.did, wire._poller.interest, receiver.told) == (["close"], [], ["closed"])
+
+
 def test_an_abort_is_a_reset_and_happens_once(wire, receiver):
     wire.cork(b"never sent")
     wire.abort()

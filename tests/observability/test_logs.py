@@ -5,11 +5,13 @@ from __future__ import annotations
 import errno
 import logging
 from collections.abc import Callable
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
 import attrs
 import pytest
+import trio
 
 from actorws import events, reasons
 from actorws.cluster.engine import NodeInfo
@@ -17,6 +19,9 @@ from actorws.events import Event
 from actorws.exceptions import ProtocolError, Unreachable
 from actorws.observability import logs
 from actorws.observability.logs import log_events
+from actorws.server.serve import serve
+from tests.support.serving import Echo
+from tests.support.wire import open_client
 
 CONN: Any = SimpleNamespace(id="node-7", path="/chat")
 
@@ -384,6 +389,20 @@ def test_a_level_that_is_off_costs_nothing_and_counts_nothing(
     logger.setLevel(logging.INFO)
     log(refused)
     assert records.lines == ["refused 10.0.0.1 with status 400: bad"]
+
+
+@pytest.mark.parametrize(("level", "lines"), [(logging.DEBUG, 2), (logging.INFO, 0)])
+async def test_clients_that_come_and_go_are_told_of_while_the_level_is_debug(
+    logger: logging.Logger, records: Records, level: int, lines: int
+) -> None:
+    logger.setLevel(logging.WARNING)
+    async with trio.open_nursery() as nursery:
+        served = await nursery.start(partial(serve, Echo, port=0, on_event=log_events(logger)))
+        logger.setLevel(level)
+        async with open_client(served.port) as client:
+            await client.echo("hello")
+        served.shut_down()
+    assert [record.levelno for record in records.records].count(logging.DEBUG) == lines
 
 
 @pytest.mark.parametrize(

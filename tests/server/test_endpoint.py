@@ -122,6 +122,21 @@ async def test_a_bad_request_gets_its_status_and_costs_its_connection_only(name:
         assert [refused.status for refused in server.all(events.HandshakeRefused)] == [status]
 
 
+async def test_each_of_many_alike_is_judged_by_the_options_of_its_route() -> None:
+    """From the second one on it is known what they say, but for their keys."""
+    app = App()
+    app.websocket("/own", Echo)
+    app.websocket("/any", Echo, allowed_origins=["*"])
+    app.websocket("/named", Echo, allowed_hosts=["example.org"])
+    origin = "https://evil.example"
+    wanted = [("/own", origin, 403), ("/own", "http://127.0.0.1", 101), ("/any", origin, 101), ("/named", None, 403)]
+    async with serving(app) as server:
+        for path, origin, status in wanted * 3:
+            async with connect(server.port) as client:
+                await client.send(handshake(path, origin=origin))
+                assert (await client.response()).status == status
+
+
 async def test_refusals_say_what_would_be_right() -> None:
     async with serving(app_of_all()) as server:
         async with connect(server.port) as client:

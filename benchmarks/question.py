@@ -80,6 +80,8 @@ class Promise:
     peer: str = ""
     factor: float = 1.0
     most: float = 0.0
+    asked: str = ""
+    """The question in which the peer's figure stands, of a case of the same name; by default the same one."""
 
 
 @frozen

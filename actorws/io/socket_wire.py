@@ -116,17 +116,29 @@ class SocketWire(Wire):
             data, failure = None, error.with_traceback(None)
         if data:
             self.last_seen = self._poller.tick_began
-            if len(data) == SMALL_READ:
-                # There is more than usual, and so there will be.
-                self._flags &= ~LITTLE
             if receiver.receive(data):
                 self.read_again()
+            if len(data) == SMALL_READ or len(data) == READ_SIZE:
+                self._adapt(receiver)
         elif data is not None:
             self._finished()
         elif isinstance(failure, OSError):
             self._lost(failure)
         else:
             self._read_little(receiver)
+
+    def _adapt(self, receiver: Receiver) -> None:
+        """There is more than usual, and so there will be: reads are large from now on.
+
+        But where most of it is read straight into its place, what comes before that had better be little: it is copied.
+        """
+        self._flags &= ~LITTLE
+        if receiver.gathering and self.open:
+            with receiver.room() as room:
+                is_large = len(room) >= READ_SIZE // 2
+            if is_large:
+                self._flags |= LITTLE
+                self._gather(receiver)
 
     def _read_little(self, receiver: Receiver) -> None:
         """As ``readable``, out of memory. Raises ``MemoryError`` for who is not in yet, and where that is too much.

@@ -25,11 +25,14 @@ __all__ = ["Assembly", "DecoderRules", "Received"]
 #: What comes out: a whole text or binary message, a control frame, or how the peer closed.
 Received: TypeAlias = str | bytes | Ping | Pong | Remote
 
+#: Memory: bytes of a buffer that is kept for the next large payload.
+MAX_SPARE = 1024 * 1024
+
 
 class DecoderRules:
     """What a decoder holds a peer to; shared by all connections of a route."""
 
-    __slots__ = ("masked", "max_deflated_size", "max_fragments", "max_message_size", "small")
+    __slots__ = ("masked", "max_deflated_size", "max_fragments", "max_message_size", "small", "spare")
 
     def __init__(self, *, max_message_size: int, max_fragments: int, masked: bool = True) -> None:
         self.max_message_size = max_message_size
@@ -39,6 +42,8 @@ class DecoderRules:
         self.masked = masked
         #: Up to which payload size ``parse`` may take a message: what has a length of eight bytes is never in one read.
         self.small = min(65535, max_message_size) if masked else -1
+        #: Where the last large payload was gathered, for the next one.
+        self.spare: bytearray | None = None
 
 
 class Assembly:
@@ -139,6 +144,8 @@ class Assembly:
     def _begin_gather(self, gather: Gather, data: bytes) -> None:
         self._gather = gather
         self.attention = True
+        # The buffer of the last one, which has its size already: to make another for each costs as much as unmasking.
+        gather.buffer, self.rules.spare = self.rules.spare or gather.buffer, None
         gather.take(data)
         gather.check()
 
@@ -152,6 +159,8 @@ class Assembly:
                 return False
             self._gather = None
             payload, message = gather.payload(), self._message
+            if len(gather.buffer) <= MAX_SPARE:
+                self.rules.spare = gather.buffer
             if gather.deflated or (message is None and gather.fin):
                 self._data(gather.fin, gather.opcode, gather.deflated, payload, received)
                 return True

@@ -68,12 +68,13 @@ class Gather:
         self.utf8 = utf8
         self.size = 0
         self.checked = 0
+        #: What has come, and room for more behind it.
         self.buffer = bytearray()
 
     def room(self) -> memoryview:
         if len(self.buffer) - self.size < min(LEAST_ROOM, self.length - self.size):
             self._grow()
-        return memoryview(self.buffer)[self.size :]
+        return memoryview(self.buffer)[self.size : self.length]
 
     def _grow(self) -> None:
         # Four times what has come, at most what was announced: memory stays in proportion to what the peer has sent.
@@ -98,7 +99,8 @@ class Gather:
             check_utf8(self.utf8, piece, False)
 
     def payload(self) -> bytes:
-        return apply_mask(self.buffer, self.key) if self.key else bytes(self.buffer)
+        with memoryview(self.buffer)[: self.length] as whole:
+            return apply_mask(whole, self.key) if self.key else bytes(whole)
 
 
 def utf8_decoder(text: bool) -> IncrementalDecoder | None:

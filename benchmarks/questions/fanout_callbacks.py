@@ -21,7 +21,8 @@ QUESTION = Question(
             "500 members",
             Load("fan", 500, WINDOW, SIZE, "/fan"),
             in_quick=True,
-            promises=(Promise("socketify", 1.0),),
+            # The harder of the two: what its topics take, which are C++ with no code of the application.
+            promises=(Promise("socketify", 1.0, asked="fanout_broadcast"),),
         ),
         Case("5000 members", Load("fan", 5000, WINDOW, SIZE, "/fan")),
     ),

@@ -81,7 +81,7 @@ def _notes(answer: Answer) -> Iterator[str]:
 def promises(run: Run) -> str:
     """What our figures were to be, and what they are; nothing where no promise was asked."""
     rows = [
-        (f"{answer.title}, {case.name}", *_judged(answer, case, promise))
+        (f"{answer.title}, {case.name}", *_judged(run, answer, case, promise))
         for answer in run.answers
         for case in answer.cases
         for promise in case.promises
@@ -89,19 +89,30 @@ def promises(run: Run) -> str:
     return grid([("scenario", "goal", "measured", ""), *rows]) if rows else ""
 
 
-def _judged(answer: Answer, case: CaseAnswer, promise: Promise) -> tuple[str, str, str]:
+def _judged(run: Run, answer: Answer, case: CaseAnswer, promise: Promise) -> tuple[str, str, str]:
     """The goal, what was measured, and whether the one is the other."""
-    ours, theirs = case.spread(OURS, answer.figure), case.spread(promise.peer, answer.figure)
-    goal = f"<= {short(promise.factor)} x {promise.peer}" if promise.peer else f"<= {short(promise.most)}"
+    beside, of = _beside(run, answer, case, promise)
+    ours = case.spread(OURS, answer.figure)
+    theirs = None if beside is None else beside.spread(promise.peer, answer.figure)
+    goal = f"<= {short(promise.factor)} x {promise.peer}{of}" if promise.peer else f"<= {short(promise.most)}"
     if ours is None:
         return goal, "", f"not measured{_why(case, OURS)}"
     if not promise.peer:
         return goal, short(ours.median), _verdict(ours.median <= promise.most)
     if theirs is None:
-        return goal, short(ours.median), f"{promise.peer} was not measured{_why(case, promise.peer)}"
+        return goal, short(ours.median), f"{promise.peer} was not measured{_why(beside or case, promise.peer)}"
     ratio = ours.median / theirs.median if theirs.median else inf
     measured = f"{ratio:.2f} x ({short(ours.median)} to {short(theirs.median)})"
     return goal, measured, _verdict(ours.median <= promise.factor * theirs.median)
+
+
+def _beside(run: Run, answer: Answer, case: CaseAnswer, promise: Promise) -> tuple[CaseAnswer | None, str]:
+    """The case in which the peer's figure stands, if that was asked, and how another question is called."""
+    if promise.asked in ("", answer.name):
+        return case, ""
+    other = next((each for each in run.answers if each.name == promise.asked), None)
+    found = next((each for each in other.cases if each.name == case.name), None) if other else None
+    return found, f" in {repr(promise.asked) if other is None else other.title}"
 
 
 def _verdict(is_met: bool) -> str:

@@ -162,6 +162,19 @@ def test_a_promise_is_met_or_missed_or_was_not_measured(promise: Promise, row: l
     assert rows(table.promises(run))[2:] == [["Echo, 64 connections", *row]]
 
 
+@pytest.mark.parametrize(
+    ("asked", "row"),
+    [
+        ("fan", ["<= 1 x picows in Fan", "4.00 x (8 to 2)", "**MISSED**"]),
+        ("chat", ["<= 1 x picows in 'chat'", "8", "picows was not measured"]),
+    ],
+)
+def test_a_promise_may_be_about_a_peers_figure_in_another_question(asked: str, row: list[str]) -> None:
+    run = made(evolve(PLAIN, promises=(Promise("picows", asked=asked),)))
+    fan = evolve(run.answers[0], name="fan", title="Fan", cases=(evolve(PLAIN, figures={"picows": us(2)}),))
+    assert rows(table.promises(evolve(run, answers=(*run.answers, fan))))[2:] == [["Echo, 64 connections", *row]]
+
+
 def test_a_promise_is_not_met_where_ours_has_no_figure() -> None:
     run = made(case({"Bun": us(1)}, Promise("Bun"), failed={"actorws": "it died"}))
     assert rows(table.promises(run))[2:] == [["Echo, 64 connections", "<= 1 x Bun", "", "not measured: it died"]]

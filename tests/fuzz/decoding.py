@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 from actorws.frames import Ping, Pong
+from actorws.protocol.assembly import MAX_SPARE
 from actorws.protocol.codec import FRAMES_PER_READ, INFLATED_PER_READ, TAIL_SIZE, Decoder, DecoderRules, Received
 from actorws.protocol.payload import FIRST_ROOM, LEAST_ROOM
 from actorws.protocol.unmasked import UnmaskedDecoder
@@ -161,7 +162,8 @@ def _checked(decoder: Decoder, received: list[Received], fed: int) -> list[Recei
     if gather is not None:
         limit = rules.max_deflated_size if gather.deflated else rules.max_message_size
         assert gather.size < gather.length <= limit, "a payload too large"
-        assert len(gather.buffer) <= min(gather.length, max(FIRST_ROOM, 4 * fed) + LEAST_ROOM), "room out of proportion"
+        room = max(FIRST_ROOM, 4 * fed) + LEAST_ROOM
+        assert len(gather.buffer) <= max(room, MAX_SPARE) and gather.size <= fed, "room out of proportion"
     return received
 
 

@@ -571,6 +571,25 @@ def test_a_header_that_announces_a_huge_payload_costs_little_memory(first):
     assert decoder.gathering
 
 
+def test_the_room_of_a_large_payload_is_used_again_and_shows_nothing_of_it():
+    rules = a_decoder().rules
+    one, other = Decoder(rules), Decoder(rules)
+    assert in_pieces(one, frame(0x82, b"1" * 500_000, NULL_KEY), 60_000) == [b"1" * 500_000]
+    kept = rules.spare
+    other.receive(head(0x82, 70_000) + NULL_KEY)
+    with other.room() as room:
+        assert len(room) == 70_000
+    assert rules.spare is None, "one at a time"
+    assert put(other, b"2" * 70_000) == ([b"2" * 70_000], 70_000)
+    assert rules.spare is kept
+
+
+def test_the_room_of_a_huge_payload_is_not_kept():
+    decoder = a_decoder(max_message_size=2**22)
+    assert in_pieces(decoder, frame(0x82, bytes(2**21)), 300_000) == [bytes(2**21)]
+    assert decoder.rules.spare is None
+
+
 def test_memory_stays_in_proportion_to_what_has_come():
     decoder = a_decoder(max_message_size=2**40)
     piece = bytes(64 * 1024)

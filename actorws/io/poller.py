@@ -23,6 +23,7 @@ from actorws.io.allocator import keep_freed_memory
 from actorws.io.crowd import Crowd
 from actorws.io.readiness import READ, WRITE, Readiness
 from actorws.io.reserve import Reserve
+from actorws.io.socket_input import SocketInput
 from actorws.io.socket_wire import SocketWire, flush_all
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ class Poller:
         self._by_fd: list[SocketWire | _Listener | None] = []
         self._crowd = Crowd(runtime, self._renew)
         # Wires whose last read left complete frames for the next tick.
-        self._again: list[SocketWire] = []
+        self._again: list[SocketInput] = []
         #: Told when there was no memory for a connection: whoever can stop taking more of them.
         self.on_shortage: list[Callable[[MemoryError], None]] = []
         self._reserve = Reserve()
@@ -115,7 +116,7 @@ class Poller:
         self.tick_began = trio.current_time()
         self._wake()
 
-    def read_again(self, wire: SocketWire) -> None:
+    def read_again(self, wire: SocketInput) -> None:
         """Go on with a wire in the next tick: its last read holds more complete frames."""
         self._again.append(wire)
         self._wake()
@@ -175,7 +176,7 @@ class Poller:
             except Exception as error:
                 self._failed(wire, error)
 
-    def _failed(self, entry: SocketWire | _Listener, error: Exception) -> None:
+    def _failed(self, entry: SocketInput | _Listener, error: Exception) -> None:
         """A fault of ours must not cost more than the connection in which it showed."""
         if isinstance(error, MemoryError) and self.on_shortage:
             # No traceback, which takes memory too: a crowd that wants more than there is would fill the log.

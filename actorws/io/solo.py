@@ -17,6 +17,7 @@ import trio
 
 from actorws.events import BackgroundCrashed
 from actorws.io.readiness import READ, WRITE
+from actorws.io.socket_input import SocketInput
 from actorws.io.socket_wire import SocketWire, flush_all
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ class Solo:
         self._events = events
         self._look_again()
 
-    def read_again(self, wire: SocketWire) -> None:
+    def read_again(self, wire: SocketInput) -> None:
         """Go on with what the last read left."""
         self._again = True
         self._look_again()

@@ -15,7 +15,8 @@ import trio
 
 from actorws.events import BackgroundCrashed
 from actorws.io.readiness import is_readable
-from actorws.io.socket_wire import READ_SIZE, RESET
+from actorws.io.socket_input import READ_SIZE
+from actorws.io.socket_wire import RESET
 from actorws.transports.contract import Receiver
 from actorws.transports.wire import Wire
 

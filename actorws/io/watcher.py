@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from actorws.io.socket_wire import SocketWire
+    from actorws.io.socket_input import SocketInput
 
 __all__ = ["Watcher"]
 
@@ -22,7 +22,7 @@ class Watcher(Protocol):
     def set_events(self, fd: int, events: int, /) -> None:
         """Watch a descriptor for other events."""
 
-    def read_again(self, wire: SocketWire, /) -> None:
+    def read_again(self, wire: SocketInput, /) -> None:
         """Go on with a wire in the next turn: its last read holds more complete frames."""
 
     def shortage(self, error: MemoryError, /) -> None:

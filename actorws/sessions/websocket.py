@@ -14,7 +14,7 @@ from actorws.reasons import Reason, Remote
 from actorws.sessions import control
 from actorws.sessions.carrier import Carrier
 from actorws.sessions.websocket_side import FINAL_CODES, WebsocketSide
-from actorws.transports.websocket import LARGE
+from actorws.transports.websocket_output import LARGE
 
 if TYPE_CHECKING:
     from actorws.actor.kind import Kind

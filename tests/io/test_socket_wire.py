@@ -10,8 +10,9 @@ import pytest
 
 from actorws import SendStatus
 from actorws.config import Backpressure
-from actorws.io import socket_wire
+from actorws.io import socket_input
 from actorws.io.readiness import READ, WRITE
+from actorws.io.socket_input import READ_SIZE, SMALL_READ
 from actorws.io.socket_wire import LARGE, RESET, SocketWire, flush_all
 from actorws.transports.wire import MAILBOX
 
@@ -22,7 +23,7 @@ class FakeSocket:
     """Gives each read the next of ``comes`` and takes the next of ``takes`` bytes of each write, or raises it."""
 
     def __init__(self):
-        self.comes, self.takes = [], []
+        self.comes, self.takes, self.asked = [], [], []
         self.sent = []
         self.did = []
 
@@ -30,6 +31,7 @@ class FakeSocket:
         return -1 if "close" in self.did else 7
 
     def recv(self, size, flags=0):
+        self.asked.append(size)
         answer = self.comes.pop(0)
         if isinstance(answer, Exception):
             raise answer
@@ -177,6 +179,49 @@ def test_a_large_payload_is_read_where_it_belongs(wire, receiver):
     assert wire._poller.again == [wire]
 
 
+def test_reads_are_small_until_one_is_full(wire, receiver):
+    wire.expect_little()
+    ready(wire, b"x", b"x" * SMALL_READ, b"x")
+    assert wire.socket.asked == [SMALL_READ, SMALL_READ, READ_SIZE]
+
+
+def test_a_small_read_that_begins_a_large_payload_is_followed_by_the_rest(wire, receiver):
+    """And stays small: what is read before the payload's own place is known has to be copied."""
+    wire.expect_little()
+    receiver.payload = bytearray(READ_SIZE)
+
+    def begin(data):
+        receiver.told.append(data)
+        receiver.gathering = len(data) == SMALL_READ
+        return False
+
+    receiver.receive = begin
+    wire.socket.comes += [b"x" * SMALL_READ, b"rest"]
+    wire.readable()
+    assert receiver.told == [b"x" * SMALL_READ, b"rest"]
+    receiver.gathering = False
+    ready(wire, b"y")
+    assert wire.socket.asked == [SMALL_READ, READ_SIZE, SMALL_READ]
+
+
+@pytest.mark.parametrize("why", ["paused", "medium", "closed"])
+def test_the_rest_of_a_payload_waits_where_it_is_not_to_be_read_now(wire, receiver, why):
+    wire.expect_little()
+    receiver.payload = bytearray(100 if why == "medium" else READ_SIZE)
+
+    def begin(data):
+        receiver.gathering = True
+        if why == "paused":
+            wire.pause(MAILBOX)
+        elif why == "closed":
+            wire.shut()
+        return False
+
+    receiver.receive = begin
+    ready(wire, b"x" * SMALL_READ)
+    assert wire.socket.asked == [SMALL_READ]
+
+
 def test_the_end_in_the_middle_of_a_large_payload_is_the_end(wire, receiver):
     receiver.gathering = True
     ready(wire, b"part", b"")
@@ -218,7 +263,7 @@ def test_frames_held_back_are_of_no_interest_when_we_take_leave(wire, receiver):
 @pytest.mark.parametrize("has_broken", [True, False])
 def test_input_of_a_peer_that_is_not_read_from_comes_before_a_break_or_later(wire, receiver, monkeypatch, has_broken):
     """The poller says so without being asked for a break, or because it was ready when the turn began."""
-    monkeypatch.setattr(socket_wire, "has_broken", lambda fd: has_broken)
+    monkeypatch.setattr(socket_input, "has_broken", lambda fd: has_broken)
     wire.pause(MAILBOX)
     ready(wire, b"what came before")
     if has_broken:

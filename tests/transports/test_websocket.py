@@ -21,7 +21,7 @@ from actorws import (
 )
 from actorws.events import ActorCrashed, ActorEnded, OutputFull, ReadingPaused
 from actorws.protocol.encoder import encode
-from actorws.transports.websocket import LARGE
+from actorws.transports.websocket_output import LARGE
 from actorws.transports.wire import CORK
 from tests.support.fake_wire import FakeWire, open_websocket
 from tests.support.serving import Echo

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from actorws.actor.workers import JOBS_IN_A_ROW, MAX_WAITING, Workers
+from actorws.actor.workers import JOBS_IN_A_ROW, MAX_WAITING, Workers, _drive
 from actorws.events import BackgroundCrashed
 
 
@@ -208,3 +209,44 @@ async def test_jobs_that_were_not_begun_when_the_nursery_ended_are_told():
             workers.start(job)
         nursery.cancel_scope.cancel()
     assert all(job.did == ["began", "cut"] for job in jobs)
+
+
+class Trap:
+    def __await__(self):
+        return (yield "trap")
+
+
+def test_what_is_thrown_into_a_task_reaches_what_its_job_awaits():
+    """As trio does with who yields what it doesn't know."""
+    got = []
+
+    async def work():
+        try:
+            await Trap()
+        except ValueError as error:
+            got.append(error)
+        got.append(await Trap())
+
+    driven = _drive(work(), lambda: got.append("waits"))
+    assert driven.send(None) == "trap"
+    error = ValueError()
+    assert driven.throw(error) == "trap"
+    with pytest.raises(StopIteration):
+        driven.send("answer")
+    assert got == ["waits", error, "answer"]
+
+
+def test_a_job_that_is_given_up_in_the_middle_is_closed():
+    """As CPython does with what is left when it ends."""
+    got = []
+
+    async def work():
+        try:
+            await Trap()
+        finally:
+            got.append("closed")
+
+    driven = _drive(work(), lambda: None)
+    driven.send(None)
+    driven.close()
+    assert got == ["closed"]

@@ -83,8 +83,7 @@ class Runtime:
         self.supervisor.on_draining = self._stop_connecting
         #: Those who look after outbound connections.
         self.connectors: set[Connector] = set()
-        # (``trio.current_time`` itself looks for the clock each time, which takes twice as long.)
-        self.wheel = Wheel(trio.lowlevel.current_clock().current_time)
+        self.wheel = Wheel(trio.current_time)
         courier = Courier(self.scheduler, self.engine, messages)
         self._courier = courier
         self.unique: Unique = Unique(courier, self._take_over)

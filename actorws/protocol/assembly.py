@@ -26,7 +26,7 @@ __all__ = ["Assembly", "DecoderRules", "Received"]
 Received: TypeAlias = str | bytes | Ping | Pong | Remote
 
 #: Memory: bytes of a buffer that is kept for the next large payload.
-MAX_SPARE = 1024 * 1024
+MAX_SPARE = 512 * 1024
 
 
 class DecoderRules:

@@ -11,7 +11,6 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from pathlib import Path
 
 import trio
 from attrs import frozen
@@ -65,9 +64,9 @@ async def _measure(bench: Bench, case: Case, workers: int, name: str) -> None:
         await clients.ask("connect", port=port, count=case.clients)
         await clients.ask("begin", window=case.window, fan=case.fan)
         for _ in range(bench.scale.rounds):
-            before = _cpu_of_all(pid)
+            before = machine.cpu_seconds_of_family(pid)
             result = await clients.ask("run", seconds=bench.scale.seconds)
-            spent = _cpu_of_all(pid) - before
+            spent = machine.cpu_seconds_of_family(pid) - before
             if not result["came"]:
                 raise RunFailed("no message came")
             rate = result["came"] / result["seconds"]
@@ -105,16 +104,7 @@ async def _wait_until_it_listens(port: int) -> None:
 async def _wait_until_it_is_calm(pid: int) -> None:
     """Until all of it has begun."""
     while True:
-        before = _cpu_of_all(pid)
+        before = machine.cpu_seconds_of_family(pid)
         await trio.sleep(CALM)
-        if _cpu_of_all(pid) - before < CALM / 10:
+        if machine.cpu_seconds_of_family(pid) - before < CALM / 10:
             return
-
-
-def _cpu_of_all(pid: int) -> float:
-    """CPU seconds of a process, of all that it started, and so on."""
-    try:
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        return machine.cpu_seconds(pid) + sum(_cpu_of_all(int(child)) for child in children)
-    except OSError:
-        return 0.0
